@@ -1,0 +1,64 @@
+# Everything that these targets need is installed into .venv; nothing else on the machine changes.
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test live lint types codegen check bench clean venv
+.DEFAULT_GOAL := help
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+venv: $(STAMP) ## Create .venv with everything needed
+
+# uv is used if it is there; otherwise the newest Python from 3.11 on.
+$(STAMP): pyproject.toml
+	@set -e; \
+	if command -v uv >/dev/null 2>&1; then \
+	    echo "Installing into $(VENV) with uv ..."; \
+	    test -x $(BIN)/python || uv venv --quiet --python '>=3.11' $(VENV); \
+	    uv pip install --quiet --python $(BIN)/python --editable . --group dev; \
+	else \
+	    test -x $(BIN)/python || for python in python3 python3.14 python3.13 python3.12 python3.11 python none; do \
+	        if [ $$python = none ]; then \
+	            echo "make: no Python 3.11 or later was found; install one, or uv" >&2; exit 1; \
+	        fi; \
+	        if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	            echo "Installing into $(VENV) with $$($$python --version) ..."; \
+	            $$python -m venv $(VENV); break; \
+	        fi; \
+	    done; \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'; \
+	    $(BIN)/python -m pip install --quiet --editable . --group dev; \
+	fi
+	@touch $@
+
+demo: $(STAMP) ## See the main job done, on a private port
+	@$(BIN)/ollama-manager demo
+
+test: $(STAMP) ## Run the tests
+	@$(BIN)/python -m pytest -n auto
+
+live: $(STAMP) ## Run only the tests that need a real Ollama
+	@$(BIN)/python -m pytest -m live
+
+lint: $(STAMP) ## Check style and layout
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP) ## Check types
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/pyright --verifytypes manager --ignoreexternal
+
+codegen: $(STAMP) ## Generate what is generated
+	@./codegen.sh
+
+check: lint types test ## Everything that CI checks
+	@./codegen.sh --check
+
+bench: $(STAMP) ## Measure
+	@$(BIN)/python -m benchmarks
+
+clean: ## Remove what was created here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
