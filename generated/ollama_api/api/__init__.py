@@ -1,0 +1,1 @@
+"""Request builders, one package a tag and one module an operation."""

@@ -1,0 +1,1 @@
+"""Request builders of the tag `models`."""

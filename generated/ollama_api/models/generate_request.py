@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define, field
+
+from .format_name import FormatName
+from .think_level import ThinkLevel
+
+
+@define(kw_only=True)
+class GenerateRequest:
+    """A prompt to complete.
+
+    Attributes:
+        model (str): Name of the model.
+        prompt (str | None): The prompt. Empty or absent only loads the model.
+        suffix (str | None): Text that follows the completion, for a model that can fill in the
+            middle.
+        system (str | None): System message in place of the model's own.
+        template (str | None): Prompt template in place of the model's own.
+        context (list[int] | None): The `context` of an earlier answer, to go on from there. Use
+            `chat` instead. Deprecated.
+        stream (bool | None): Answer token by token; on unless `false` is sent.
+        raw (bool | None): Send the prompt as it is, without a template. Excludes `system`,
+            `template` and `context`.
+        format (FormatName | str | dict[str, Any] | None): Hold the answer to JSON or to a JSON
+            Schema.
+        keep_alive (float | str | None): How long the model stays in memory after this request.
+            Default OLLAMA_KEEP_ALIVE, 5 minutes.
+        images (list[str] | None): Images for a model that can see, each the file's bytes in
+            base64.
+        options (dict[str, Any] | None): Model options for this request.
+        think (bool | ThinkLevel | str | None): Think before answering. A model that can thinks
+            by default; one that cannot refuses. Since Ollama v0.9.0.
+        truncate (bool | None): Cut the prompt if it does not fit the context. Default true.
+            Since Ollama v0.12.6.
+        shift (bool | None): Move the context along when it is full, rather than stop. Default
+            true. Since Ollama v0.12.6.
+        debug_render_only (bool | None): Answer with the rendered prompt and do not run the
+            model. For debugging templates. Since Ollama v0.11.5.
+        logprobs (bool | None): Say how likely each token of the answer was. Since Ollama
+            v0.12.11.
+        top_logprobs (int | None): With `logprobs`, how many of the likeliest tokens to list at
+            each position. Since Ollama v0.12.11.
+        additional_properties (dict[str, Any]): Fields that the spec does not know; sent as they
+            are.
+    """
+
+    model: str
+    prompt: str | None = None
+    suffix: str | None = None
+    system: str | None = None
+    template: str | None = None
+    context: list[int] | None = None
+    stream: bool | None = None
+    raw: bool | None = None
+    format: FormatName | str | dict[str, Any] | None = None
+    keep_alive: float | str | None = None
+    images: list[str] | None = None
+    options: dict[str, Any] | None = None
+    think: bool | ThinkLevel | str | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    debug_render_only: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    additional_properties: dict[str, Any] = field(factory=dict[str, Any])
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        rest = dict(data)
+        pop = rest.pop
+        self = cls.__new__(cls)
+        self.model = pop("model")
+        if not rest:  # Most pieces of a stream hold no more than this.
+            self.prompt = None
+            self.suffix = None
+            self.system = None
+            self.template = None
+            self.context = None
+            self.stream = None
+            self.raw = None
+            self.format = None
+            self.keep_alive = None
+            self.images = None
+            self.options = None
+            self.think = None
+            self.truncate = None
+            self.shift = None
+            self.debug_render_only = None
+            self.logprobs = None
+            self.top_logprobs = None
+            self.additional_properties = rest
+            return self
+        self.prompt = pop("prompt", None)
+        self.suffix = pop("suffix", None)
+        self.system = pop("system", None)
+        self.template = pop("template", None)
+        self.context = pop("context", None)
+        self.stream = pop("stream", None)
+        self.raw = pop("raw", None)
+        self.format = pop("format", None)
+        self.keep_alive = pop("keep_alive", None)
+        self.images = pop("images", None)
+        self.options = pop("options", None)
+        self.think = pop("think", None)
+        self.truncate = pop("truncate", None)
+        self.shift = pop("shift", None)
+        self.debug_render_only = pop("_debug_render_only", None)
+        self.logprobs = pop("logprobs", None)
+        self.top_logprobs = pop("top_logprobs", None)
+        self.additional_properties = rest
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Encode as a JSON object, without the fields that are None."""
+        data: dict[str, Any] = {
+            "model": self.model,
+        }
+        if self.prompt is not None:
+            data["prompt"] = self.prompt
+        if self.suffix is not None:
+            data["suffix"] = self.suffix
+        if self.system is not None:
+            data["system"] = self.system
+        if self.template is not None:
+            data["template"] = self.template
+        if self.context is not None:
+            data["context"] = self.context
+        if self.stream is not None:
+            data["stream"] = self.stream
+        if self.raw is not None:
+            data["raw"] = self.raw
+        if self.format is not None:
+            data["format"] = self.format
+        if self.keep_alive is not None:
+            data["keep_alive"] = self.keep_alive
+        if self.images is not None:
+            data["images"] = self.images
+        if self.options is not None:
+            data["options"] = self.options
+        if self.think is not None:
+            data["think"] = self.think
+        if self.truncate is not None:
+            data["truncate"] = self.truncate
+        if self.shift is not None:
+            data["shift"] = self.shift
+        if self.debug_render_only is not None:
+            data["_debug_render_only"] = self.debug_render_only
+        if self.logprobs is not None:
+            data["logprobs"] = self.logprobs
+        if self.top_logprobs is not None:
+            data["top_logprobs"] = self.top_logprobs
+        for key, value in self.additional_properties.items():
+            data.setdefault(key, value)
+        return data

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define, field
+
+from .model_recommendation import ModelRecommendation
+
+
+@define(kw_only=True)
+class ModelRecommendationsResponse:
+    """Models worth trying.
+
+    Attributes:
+        recommendations (list[ModelRecommendation]): The recommendations, best first.
+        additional_properties (dict[str, Any]): Fields that the spec does not know; sent as they
+            are.
+    """
+
+    recommendations: list[ModelRecommendation]
+    additional_properties: dict[str, Any] = field(factory=dict[str, Any])
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        rest = dict(data)
+        pop = rest.pop
+        self = cls.__new__(cls)
+        self.recommendations = [
+            ModelRecommendation.from_dict(item) for item in pop("recommendations") or ()
+        ]
+        self.additional_properties = rest
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Encode as a JSON object, without the fields that are None."""
+        data: dict[str, Any] = {
+            "recommendations": [item.to_dict() for item in self.recommendations],
+        }
+        for key, value in self.additional_properties.items():
+            data.setdefault(key, value)
+        return data

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from attrs import define, field
+
+
+@define(kw_only=True)
+class WebSearchRequest:
+    """A web search.
+
+    Attributes:
+        query (str): What to search for.
+        max_results (int | None): Most hits to return. Default 5.
+        additional_properties (dict[str, Any]): Fields that the spec does not know; sent as they
+            are.
+    """
+
+    query: str
+    max_results: int | None = None
+    additional_properties: dict[str, Any] = field(factory=dict[str, Any])
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        rest = dict(data)
+        pop = rest.pop
+        self = cls.__new__(cls)
+        self.query = pop("query")
+        if not rest:  # Most pieces of a stream hold no more than this.
+            self.max_results = None
+            self.additional_properties = rest
+            return self
+        self.max_results = pop("max_results", None)
+        self.additional_properties = rest
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Encode as a JSON object, without the fields that are None."""
+        data: dict[str, Any] = {
+            "query": self.query,
+        }
+        if self.max_results is not None:
+            data["max_results"] = self.max_results
+        for key, value in self.additional_properties.items():
+            data.setdefault(key, value)
+        return data
