@@ -1,0 +1,58 @@
+"""Values that are tables themselves: variables, headers, options."""
+
+from __future__ import annotations
+
+import re
+
+from manager.config.kinds import Kind, json_from_text, read_mapping
+from manager.errors import InvalidRequestError
+
+__all__ = ["ENVIRONMENT", "HEADERS", "OPTIONS"]
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_TEXT = re.compile(r"[\t\x20-\x7e]*")
+
+
+def _read_environment(value: object) -> object:
+    variables: dict[str, str] = {}
+    for name, item in read_mapping(value).items():
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"names {name!r}, which cannot be a variable")
+        if name == "OLLAMA_HOST":
+            raise ValueError("must not set OLLAMA_HOST: the address has a key of its own, host")
+        text = str(item).lower() if isinstance(item, bool | int) else item
+        if not isinstance(text, str) or "\0" in text:
+            raise ValueError(f"must give {name} a text")
+        variables[name] = text
+    return variables
+
+
+def _read_headers(value: object) -> object:
+    headers: dict[str, str] = {}
+    for name, text in read_mapping(value).items():
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"names {name!r}, which cannot be a header (RFC 9110)")
+        if not isinstance(text, str) or not _HEADER_TEXT.fullmatch(text):
+            raise ValueError(f"must give the header {name} one line of ASCII text")
+        headers[name] = text
+    return headers
+
+
+def _read_options(value: object) -> object:
+    options = read_mapping(value)
+    if not options:
+        return {}
+    from manager.options import merge_options
+
+    try:
+        return merge_options(options) or {}
+    except InvalidRequestError as error:
+        raise ValueError(f"cannot be used: {error}") from None
+
+
+ENVIRONMENT = Kind(
+    "a table of variables, each a text", "table of text", _read_environment, json_from_text
+)
+HEADERS = Kind("a table of headers, each a text", "table of text", _read_headers, json_from_text)
+OPTIONS = Kind("a table of options", "table", _read_options, json_from_text)

@@ -1,0 +1,263 @@
+"""Watches the configuration file, with watchdog, and says when its content has changed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from manager.config.files import digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver, ObservedWatch
+
+__all__ = ["ConfigWatcher", "watched_folders"]
+
+# Editors write in several steps: wait until nothing has happened for this long ...
+_QUIET_SECONDS = 0.05
+# ... but not for ever, when somebody never stops saving.
+_MAX_WAIT_SECONDS = 0.25
+# What no event tells (network file systems, a folder that was swapped) is found by looking.
+_LOOK_SECONDS = 5.0
+_LOOK_SECONDS_WITHOUT_EVENTS = 1.0
+_MAX_LINKS = 40
+_STOP_SECONDS = 2.0
+
+_log = logging.getLogger("ollama_manager.config")
+
+
+class ConfigWatcher:
+    """Calls ``on_change`` on a thread of its own when the content of a file is another one.
+
+    Handles saves in place and by rename, links that are swapped (Kubernetes ConfigMaps), deletion
+    (nothing is said until the file is back with another content), and folders that appear later.
+
+    Args:
+        path: The file; it need not exist.
+        on_change: Called without arguments; what it raises is logged.
+        digest: SHA-256 of the content that was loaded, so that a change between loading and
+            watching is seen; by default the content that is there at :meth:`start`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        on_change: Callable[[], object],
+        *,
+        digest: str | None = None,
+    ) -> None:
+        self._path = os.path.abspath(os.path.expanduser(path))
+        self._on_change = on_change
+        self._digest = digest
+        self._wake = threading.Event()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._observer: BaseObserver | None = None
+        self._watches: dict[tuple[str, int, int], ObservedWatch] = {}
+        self._names: frozenset[str] = frozenset()
+        self._signature: tuple[int, ...] | None = None
+
+    def start(self) -> None:
+        """Begin to watch; a second call does nothing."""
+        if self._thread is not None:
+            return
+        if self._digest is None:
+            self._digest = self._read_digest()
+        self._thread = threading.Thread(target=self._run, name="ollama-manager-config", daemon=True)
+        self._wake.set()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End watching; ``on_change`` is not called any more once this returns."""
+        self._stopped.set()
+        self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            self._start_observer()
+            while not self._stopped.is_set():
+                self._step()
+        except Exception:
+            _log.exception("watching %s has ended", self._path)
+        finally:
+            self._stop_observer()
+
+    def _step(self) -> None:
+        look_seconds = _LOOK_SECONDS if self._observer else _LOOK_SECONDS_WITHOUT_EVENTS
+        was_woken = self._wake.wait(look_seconds)
+        if was_woken:
+            self._debounce()
+        if self._stopped.is_set():
+            return
+        self._follow_folders()
+        signature = self._read_signature()
+        if not was_woken and signature == self._signature:
+            return
+        if not was_woken and signature is not None:
+            # No event said that somebody has finished writing.
+            self._stopped.wait(_QUIET_SECONDS)
+            signature, before = self._read_signature(), signature
+            if signature != before:
+                return
+        self._signature = signature
+        self._compare()
+
+    def _debounce(self) -> None:
+        deadline = time.monotonic() + _MAX_WAIT_SECONDS
+        while not self._stopped.is_set():
+            self._wake.clear()
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._wake.wait(min(_QUIET_SECONDS, left)):
+                return
+
+    def _compare(self) -> None:
+        digest = self._read_digest()
+        if digest is None or digest == self._digest:
+            return
+        self._digest = digest
+        try:
+            self._on_change()
+        except Exception:
+            _log.exception("applying %s failed", self._path)
+
+    def _read_digest(self) -> str | None:
+        try:
+            with open(self._path, "rb") as file:
+                return digest_of(file.read())
+        except OSError:
+            return None
+
+    def _read_signature(self) -> tuple[int, ...] | None:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _start_observer(self) -> None:
+        try:
+            from watchdog.observers import Observer
+
+            observer = Observer()
+            observer.start()
+        except Exception as error:
+            # No inotify instances left, say.
+            _log.warning("no file events, looking every second instead: %s", error)
+            return
+        self._observer = observer
+        self._follow_folders()
+
+    def _stop_observer(self) -> None:
+        observer, self._observer = self._observer, None
+        if observer is None:
+            return
+        try:
+            observer.stop()
+            observer.join(_STOP_SECONDS)
+        except Exception:
+            _log.debug("the observer did not stop", exc_info=True)
+
+    def _follow_folders(self) -> None:
+        """Watch the folders that matter now: links are swapped, folders come and go."""
+        observer = self._observer
+        # Again after each change: a folder may appear before the one above it is watched.
+        while observer is not None and not self._stopped.is_set():
+            folders, names = watched_folders(self._path)
+            self._names = frozenset(names)
+            wanted = {key for folder in folders if (key := _identity(folder)) is not None}
+            added = wanted - set(self._watches)
+            for key in set(self._watches) - wanted:
+                self._unschedule(observer, key)
+            for key in added:
+                self._schedule(observer, key)
+            if not added & set(self._watches):
+                return
+
+    def _unschedule(self, observer: BaseObserver, key: tuple[str, int, int]) -> None:
+        watch = self._watches.pop(key)
+        try:
+            observer.unschedule(watch)
+        except Exception:  # its folder is gone
+            _log.debug("unwatching %s", key[0], exc_info=True)
+
+    def _schedule(self, observer: BaseObserver, key: tuple[str, int, int]) -> None:
+        from watchdog import events
+
+        kinds: list[type[FileSystemEvent]] = [
+            # Not opening and closing: reading the file would wake us up.
+            events.FileCreatedEvent,
+            events.FileModifiedEvent,
+            events.FileMovedEvent,
+            events.FileDeletedEvent,
+            events.DirCreatedEvent,
+            events.DirMovedEvent,
+            events.DirDeletedEvent,
+        ]
+        handler = events.FileSystemEventHandler()
+        handler.on_any_event = self._on_event  # type: ignore[method-assign]
+        try:
+            self._watches[key] = observer.schedule(handler, key[0], event_filter=kinds)
+        except Exception as error:
+            _log.debug("cannot watch %s: %s", key[0], error)
+
+    def _on_event(self, event: FileSystemEvent) -> None:
+        for path in (event.src_path, event.dest_path):
+            if os.path.basename(os.fsdecode(path)) in self._names:
+                self._wake.set()
+
+
+def _identity(folder: str) -> tuple[str, int, int] | None:
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return folder, found.st_dev, found.st_ino
+
+
+def watched_folders(path: str) -> tuple[set[str], set[str]]:
+    """Return the folders in which a change can change what a path leads to, and the names there.
+
+    That is the folder of each link on the way, and the folder of the file itself, or the deepest
+    one that exists.
+
+    Args:
+        path: An absolute path.
+    """
+    folders: set[str] = set()
+    names: set[str] = set()
+    rest = _parts(path)
+    here = _root(path)
+    links = 0
+    while rest:
+        name = rest.pop(0)
+        step = os.path.join(here, name)
+        is_link = os.path.islink(step)
+        # Also the folder of the file's folder, which may be replaced as a whole.
+        if is_link or len(rest) < 2 or not os.path.isdir(step):
+            folders.add(here)
+            names.add(name)
+        if is_link and links < _MAX_LINKS:
+            links += 1
+            target = os.path.join(here, os.readlink(step))
+            here, rest = _root(target), _parts(os.path.normpath(target)) + rest
+        elif rest and not os.path.isdir(step):
+            return folders, names
+        else:
+            here = step
+    return folders, names
+
+
+def _root(path: str) -> str:
+    return os.path.abspath(os.sep) if os.name == "posix" else os.path.splitdrive(path)[0] + os.sep
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in os.path.splitdrive(path)[1].split(os.sep) if part]

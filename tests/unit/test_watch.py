@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from manager import watch
+from manager.config.files import digest_of
+from manager.watch import ConfigWatcher, watched_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and renames are POSIX's")
+
+DEADLINE = 10.0
+
+
+class Seen:
+    """Collects what the file held each time a change was told."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.contents: list[str] = []
+        self._changed = threading.Condition()
+
+    def __call__(self) -> None:
+        with self._changed:
+            self.contents.append(self.path.read_text(encoding="utf-8"))
+            self._changed.notify_all()
+
+    def wait_for(self, content: str) -> None:
+        with self._changed:
+            found = self._changed.wait_for(lambda: self.contents[-1:] == [content], DEADLINE)
+        assert found, f"never saw {content!r}, only {self.contents}"
+
+
+@pytest.fixture(params=["events", "looking"])
+def start(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Path], Seen]]:
+    """Start watchers; once on events alone, once where there are none."""
+    if request.param == "events":
+        monkeypatch.setattr(watch, "_LOOK_SECONDS", 1000.0)
+    else:
+        monkeypatch.setattr(watch, "_LOOK_SECONDS_WITHOUT_EVENTS", 0.02)
+        monkeypatch.setattr(ConfigWatcher, "_start_observer", lambda self: None)
+    watchers: list[ConfigWatcher] = []
+
+    def begin(path: Path) -> Seen:
+        seen = Seen(path)
+        watcher = ConfigWatcher(path, seen)
+        watchers.append(watcher)
+        watcher.start()
+        wait_until(lambda: request.param == "looking" or bool(watcher._watches))
+        return seen
+
+    yield begin
+    for watcher in watchers:
+        watcher.stop()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def replace(path: Path, content: str) -> None:
+    new = path.with_name(path.name + ".swp")
+    new.write_text(content, encoding="utf-8")
+    new.replace(path)
+
+
+def test_saves_in_place_and_by_rename(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = start(path)
+    path.write_text("1")
+    seen.wait_for("1")
+    replace(path, "2")
+    seen.wait_for("2")
+    path.write_text("33")
+    seen.wait_for("33")
+
+
+def test_the_same_content_is_no_change(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = start(path)
+    replace(path, "0")
+    path.touch()
+    (tmp_path / "other").write_text("x")
+    path.write_text("1")
+    seen.wait_for("1")
+    assert "0" not in seen.contents
+
+
+def test_deleted_and_made_again(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = start(path)
+    path.unlink()
+    path.write_text("1")
+    seen.wait_for("1")
+
+
+def test_a_folder_that_appears_later_and_is_replaced(
+    tmp_path: Path, start: Callable[[Path], Seen]
+) -> None:
+    folder = tmp_path / "a" / "b"
+    path = folder / "c.toml"
+    seen = start(path)
+    folder.mkdir(parents=True)
+    path.write_text("1")
+    seen.wait_for("1")
+    folder.rename(tmp_path / "a" / "old")
+    folder.mkdir()
+    path.write_text("2")
+    seen.wait_for("2")
+
+
+def test_links_that_are_swapped(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    """As Kubernetes updates a ConfigMap: file -> ..data/file, ..data -> a new folder."""
+    for version in ("1", "2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "c.toml").write_text(version)
+    data = tmp_path / "..data"
+    data.symlink_to("1")
+    path = tmp_path / "c.toml"
+    path.symlink_to("..data/c.toml")
+    seen = start(path)
+    (tmp_path / "..new").symlink_to("2")
+    (tmp_path / "..new").replace(data)
+    seen.wait_for("2")
+    (tmp_path / "2" / "c.toml").write_text("3")
+    seen.wait_for("3")
+
+
+def test_a_link_to_a_file_elsewhere(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    target = tmp_path / "dotfiles" / "real.toml"
+    target.parent.mkdir()
+    target.write_text("0")
+    path = tmp_path / "config" / "c.toml"
+    path.parent.mkdir()
+    path.symlink_to(target)
+    seen = start(path)
+    replace(target, "1")
+    seen.wait_for("1")
+
+
+def test_many_saves_end_with_the_last(tmp_path: Path, start: Callable[[Path], Seen]) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("start")
+    seen = start(path)
+    for number in range(100):
+        replace(path, str(number))
+    seen.wait_for("99")
+    assert len(seen.contents) < 60
+
+
+def test_a_change_between_loading_and_watching_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("new")
+    seen = Seen(path)
+    watcher = ConfigWatcher(path, seen, digest=digest_of(b"loaded"))
+    watcher.start()
+    seen.wait_for("new")
+    watcher.stop()
+
+
+def test_a_listener_that_raises_is_called_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = Seen(path)
+
+    def listen() -> None:
+        seen()
+        raise RuntimeError("no")
+
+    watcher = ConfigWatcher(path, listen, digest=digest_of(b"loaded"))
+    watcher.start()
+    seen.wait_for("0")
+    replace(path, "1")
+    seen.wait_for("1")
+    watcher.stop()
+    assert "applying" in caplog.text
+
+
+def test_stop_ends_the_threads_and_may_come_from_the_listener(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    before = set(threading.enumerate())
+    stopped = threading.Event()
+
+    def listen() -> None:
+        watcher.stop()
+        stopped.set()
+
+    watcher = ConfigWatcher(path, listen, digest=digest_of(b"loaded"))
+    watcher.start()
+    watcher.start()
+    assert stopped.wait(DEADLINE)
+    wait_until(lambda: set(threading.enumerate()) <= before)
+    watcher.stop()
+
+
+def test_unrelated_files_wake_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 1000.0)
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = Seen(path)
+    reads: list[int] = []
+    read = ConfigWatcher._read_digest
+    watcher = ConfigWatcher(path, seen)
+    watcher.start()
+    wait_until(lambda: bool(watcher._watches))
+    path.write_text("1")
+    seen.wait_for("1")
+    # The event that closes the save may still come; the marker below is seen after it.
+    replace(path, "2")
+    seen.wait_for("2")
+
+    def count(watcher: ConfigWatcher) -> str | None:
+        reads.append(1)
+        return read(watcher)
+
+    monkeypatch.setattr(ConfigWatcher, "_read_digest", count)
+    for number in range(500):
+        (tmp_path / f"other-{number}").write_text("x")
+    path.write_text("3")
+    seen.wait_for("3")
+    watcher.stop()
+    assert len(reads) <= 5
+
+
+def test_watched_folders(tmp_path: Path) -> None:
+    base = Path(os.path.realpath(tmp_path))
+    both = {str(base), str(base.parent)}
+    assert watched_folders(str(base / "c.toml")) == (both, {"c.toml", base.name})
+    assert watched_folders(str(base / "x" / "y" / "c.toml")) == ({str(base)}, {"x"})
+    (base / "real").mkdir()
+    (base / "link").symlink_to("real")
+    folders, names = watched_folders(str(base / "link" / "c.toml"))
+    assert folders == {str(base), str(base / "real")}
+    assert names == {"link", "real", "c.toml"}
+    (base / "loop").symlink_to("loop")
+    watched_folders(str(base / "loop" / "c.toml"))
