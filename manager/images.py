@@ -1,0 +1,116 @@
+"""Images as requests carry them: base64 text, from whatever form the caller has."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+from pathlib import Path
+from typing import cast
+
+from manager.errors import InvalidRequestError
+from manager.narrowing import is_bytes, is_iterable
+from manager.spelling import shown
+
+__all__ = ["encode_image", "encode_images"]
+
+# No image file is smaller. A shorter text that happens to be valid base64 is a word or a file name.
+_SMALLEST = 24
+_FORMS = "Give the image's bytes, a pathlib.Path, a file opened with mode 'rb', or base64 text."
+
+
+def encode_images(images: object, argument: str = "images") -> list[str]:
+    """Return images in base64.
+
+    Args:
+        images: One image or several; see :func:`encode_image`.
+        argument: The name of the argument, for the error.
+
+    Raises:
+        InvalidRequestError: One of them is no image that could be sent.
+    """
+    if is_iterable(images) and not hasattr(images, "read"):
+        return [encode_image(image, f"{argument}[{index}]") for index, image in enumerate(images)]
+    return [encode_image(images, argument)]
+
+
+def encode_image(image: object, argument: str) -> str:
+    """Return an image in base64.
+
+    Bytes are the image itself, a path names its file, an object with ``read()`` is read, and a
+    string is base64, with or without ``data:...;base64,`` before it. A string is never taken for
+    a path or a URL.
+
+    Args:
+        image: The image.
+        argument: The name of the argument, for the error.
+
+    Raises:
+        InvalidRequestError: It is none of these, empty, or its file cannot be read.
+    """
+    if isinstance(image, str):
+        return _check_base64(image, argument)
+    if is_bytes(image):
+        data = bytes(image)
+    elif isinstance(image, os.PathLike):
+        data = _read_file(cast("os.PathLike[str]", image), argument)
+    elif callable(read := getattr(image, "read", None)):
+        data = _read_object(read(), argument)
+    else:
+        raise _wrong(
+            f"{argument} is a {type(image).__name__}, which is no image in a form to send", argument
+        )
+    if not data:
+        raise _wrong(f"{argument} is empty", argument)
+    return base64.b64encode(data).decode("ascii")
+
+
+def _check_base64(text: str, argument: str) -> str:
+    if text[:8].lower().startswith(("http://", "https://")):
+        raise _wrong(
+            f"{argument} is a URL; nothing is downloaded here",
+            argument,
+            "Download the image first and give its bytes.",
+        )
+    if text.startswith("data:") and ";base64," in text[:200]:
+        text = text.partition(",")[2]
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if len(data) < _SMALLEST:
+        raise _wrong(
+            f"{argument} is a string that is no image in base64: {shown(text)}",
+            argument,
+            "For a file give pathlib.Path(...); for raw data give bytes.",
+        )
+    return text
+
+
+def _read_file(image: os.PathLike[str], argument: str) -> bytes:
+    path = os.fsdecode(image)
+    try:
+        return Path(path).expanduser().read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _wrong(
+            f"{argument}: the file {os.fspath(path)!r} cannot be read: {reason}",
+            argument,
+            "Check the path and its permissions.",
+        ) from error
+    except ValueError as error:
+        raise _wrong(f"{argument}: {shown(path)} is no path: {error}", argument) from error
+
+
+def _read_object(data: object, argument: str) -> bytes:
+    if is_bytes(data):
+        return bytes(data)
+    raise _wrong(
+        f"{argument}.read() gave {type(data).__name__}, not bytes",
+        argument,
+        "Open the file with mode 'rb'; await asynchronous readers first.",
+    )
+
+
+def _wrong(message: str, argument: str, hint: str = _FORMS) -> InvalidRequestError:
+    return InvalidRequestError(message, argument=argument, hint=hint)
