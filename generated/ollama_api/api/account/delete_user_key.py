@@ -12,7 +12,8 @@ def build_request(encoded_key: str) -> Request[None]:
     withdrawn.
 
     Args:
-        encoded_key (str): Goes into the path.
+        encoded_key (str): A public key in URL-safe base64 without padding. Required, and not
+            looked at.
 
     Returns:
         The request `DELETE /api/user/keys/{encoded_key}`; nothing is sent.

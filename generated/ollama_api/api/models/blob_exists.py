@@ -11,7 +11,7 @@ def build_request(digest: str) -> Request[None]:
     Status 200 if the server has the blob, 404 if it must be uploaded with `create_blob` first.
 
     Args:
-        digest (str): Goes into the path.
+        digest (str): SHA-256 of the blob's bytes as `sha256:` and 64 hexadecimal digits.
 
     Returns:
         The request `HEAD /api/blobs/{digest}`; nothing is sent.

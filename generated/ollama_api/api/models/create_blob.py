@@ -13,7 +13,7 @@ def build_request(digest: str, *, body: Content) -> Request[None]:
     the server's next start once they are an hour old.
 
     Args:
-        digest (str): Goes into the path.
+        digest (str): SHA-256 of the blob's bytes as `sha256:` and 64 hexadecimal digits.
         body (Content): The bytes to send, whole or in pieces.
 
     Returns:

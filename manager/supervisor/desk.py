@@ -1,0 +1,274 @@
+"""Where managers come to: leases, commands in the order of arrival, and news of every change."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from manager.supervisor.clients import Client
+from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conflict, unknown
+from manager.supervisor.leases import LeaseBook
+from manager.supervisor.loop import READ
+from manager.supervisor.phases import Phase
+from manager.supervisor.protocol import PROTOCOL
+from manager.supervisor.settings import ServerSettings
+from manager.supervisor.states import ServerState
+from manager.supervisor.world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+    from manager.supervisor.loop import Loop
+    from manager.supervisor.states import Snapshot
+
+__all__ = ["Desk"]
+
+_UNUSED_TIMEOUT = 5.0
+_ASK_AGAIN = 0.02
+
+
+class Desk:
+    """All that managers can ask of this supervisor.
+
+    Args:
+        loop: The loop that everything happens in; it ends when nothing is left to do.
+        listener: The bound meeting place.
+        host: Where the server listens.
+        port: Its port.
+    """
+
+    def __init__(self, loop: Loop, listener: socket.socket, host: str, port: int) -> None:
+        self._loop = loop
+        self._listener = listener
+        self._clients: dict[int, Client] = {}
+        self._accepted = 0
+        self._leases = LeaseBook()
+        self._log_path: str | None = None
+        self._waiting: list[tuple[Client, int]] = []  # for ready
+        self._parting: list[tuple[Client, int]] = []  # for the end of everything
+        self._ended: str | None = None
+        self._world = World(
+            loop,
+            ServerSettings(host=host, port=port),
+            published=self._published,
+            ask_in_flight=self._ask_in_flight,
+            foreign=lambda: self._finish("foreign"),
+        )
+        self._machine = self._world.machine
+        loop.watch(listener.fileno(), READ, self._accept)
+        loop.set_timer("unused", _UNUSED_TIMEOUT, self._unused)
+
+    def quit(self) -> None:
+        """Take the server down and end: somebody wants this process gone."""
+        self._leases.end_all()
+        self._machine.stop("its supervisor was told to end", drain=False)
+        self._settle()
+
+    # Connections
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self._accepted += 1
+            client = Client(
+                self._accepted, connection, self._loop, self._received, self._client_gone
+            )
+            self._clients[client.number] = client
+            if not client.allowed():
+                client.close()
+
+    def _client_gone(self, client: Client) -> None:
+        del self._clients[client.number]
+        self._waiting = [entry for entry in self._waiting if entry[0] is not client]
+        self._parting = [entry for entry in self._parting if entry[0] is not client]
+        self._leases.end(client.number, time.monotonic())
+        self._settle()
+
+    def _received(self, client: Client, message: dict[str, Any]) -> None:
+        if "hello" in message:
+            client.greeted = True
+            hello = {"protocol": PROTOCOL, "pid": os.getpid(), "leases": self._seen().leases}
+            client.send({"hello": hello})
+        elif not client.greeted:
+            client.close()
+        elif isinstance(count := message.get("in_flight"), int):
+            client.in_flight = count
+            self._count_in_flight()
+        elif isinstance(number := message.get("id"), int):
+            self._perform(client, number, message)
+        self._settle()
+
+    def _perform(self, client: Client, number: int, message: dict[str, Any]) -> None:
+        match message.get("op"):
+            case "lease":
+                self._lease(client, number, LeaseRequest.from_message(message))
+            case "status":
+                client.send({"id": number, "ok": self._seen().to_dict()})
+            case "stop":
+                self._stop(client, number)
+            case "release":
+                self._release(client, number)
+            case operation:
+                client.send({"id": number, "error": unknown(operation)})
+
+    # Operations
+
+    def _lease(self, client: Client, number: int, wanted: LeaseRequest) -> None:
+        settings, command, mode = wanted.settings, wanted.command, wanted.mode
+        idle = self._machine.phase in (Phase.IDLE, Phase.FAILED)
+        other = [] if idle else self._difference(settings, command)
+        if other and self._leases.others(client.number):
+            client.send({"id": number, "error": conflict(settings.address, other)})
+            return
+        fresh = settings if idle or other else None
+        if (fresh is not None or not self._world.command) and not command:
+            client.send({"id": number, "error": {"error": "ServerNotFoundError"}})
+            return
+        newcomer, client.attached = not client.attached, True
+        self._leases.take(client.number, settings.linger)
+        self._waiting.append((client, number))
+        failed = self._machine.phase is Phase.FAILED and mode == "join"
+        if fresh is not None and not failed:
+            self._world.command = command
+            self._log_path = None
+        if newcomer and not idle:
+            client.send({"snapshot": self._seen().to_dict()})
+        if mode == "restart" or other:
+            self._machine.restart(fresh)
+        elif not failed:
+            self._machine.start(fresh, explicit=mode == "start")
+        self._answer_waiting()
+
+    def _difference(self, settings: ServerSettings, command: tuple[str, ...]) -> list[str]:
+        return settings.difference(self._world.command, self._world.environ(), command)
+
+    def _stop(self, client: Client, number: int) -> None:
+        self._leases.end_all()
+        self._parting.append((client, number))
+        waiting, self._waiting = self._waiting, []
+        for waiter, request in waiting:
+            waiter.send({"id": request, "error": STOPPED})
+        self._machine.stop("stopped on purpose")
+        self._tell("stopped")
+
+    def _release(self, client: Client, number: int) -> None:
+        mine = [request for waiter, request in self._waiting if waiter is client]
+        self._waiting = [entry for entry in self._waiting if entry[0] is not client]
+        for request in mine:
+            client.send({"id": request, "error": CLOSED})
+        self._leases.end(client.number, time.monotonic())
+        client.attached = False
+        expiry = self._leases.expiry()
+        if expiry is None or expiry > time.monotonic():
+            client.send({"id": number, "ok": self._seen().to_dict()})
+        else:
+            self._parting.append((client, number))
+
+    # What the machine does
+
+    def _published(self, snapshot: Snapshot) -> None:
+        message = {"snapshot": self._seen().to_dict()}
+        for client in list(self._clients.values()):
+            if client.attached:
+                client.send(message)
+        self._answer_waiting()
+        self._loop.set_timer("settle", 0, self._settle)
+        if snapshot.state is ServerState.FAILED and not self._gave_up_on_crashes():
+            # Never came up: the next call may try again, with a supervisor of its own.
+            self._finish("failed")
+
+    def _answer_waiting(self) -> None:
+        snapshot = self._seen()
+        if snapshot.state is ServerState.READY:
+            answer: dict[str, Any] = {"ok": snapshot.to_dict()}
+        elif snapshot.state is ServerState.FAILED:
+            answer = {"error": dict(snapshot.last_error or {})}
+        else:
+            return
+        waiting, self._waiting = self._waiting, []
+        for client, number in waiting:
+            client.send({"id": number, **answer})
+
+    def _gave_up_on_crashes(self) -> bool:
+        error = self._machine.snapshot.last_error or {}
+        return error.get("error") == "ServerCrashedError"
+
+    def _seen(self) -> Snapshot:
+        if self._log_path is None:
+            self._log_path = self._world.log_path()
+        return self._machine.snapshot.replace(
+            host=self._machine.settings.base_url,
+            leases=len(self._leases),
+            log_path=self._log_path,
+            supervisor_pid=os.getpid(),
+        )
+
+    # Requests in flight
+
+    def _ask_in_flight(self) -> None:
+        for client in list(self._clients.values()):
+            if client.attached:
+                client.in_flight = None
+                client.send({"ask": "in_flight"})
+        self._count_in_flight()
+
+    def _count_in_flight(self) -> None:
+        if self._machine.phase is not Phase.DRAINING:
+            return
+        counts = [client.in_flight for client in self._clients.values() if client.attached]
+        answered = [count for count in counts if count is not None]
+        if not any(counts) and len(answered) == len(counts):
+            self._machine.in_flight(0)
+        elif len(answered) == len(counts):
+            self._loop.set_timer("drain", _ASK_AGAIN, self._ask_in_flight)
+
+    # The end
+
+    def _settle(self) -> None:
+        """After every event: is anybody left who wants the server?"""
+        if self._ended is not None:
+            return
+        expiry = self._leases.expiry()
+        wanted = expiry is None or expiry > time.monotonic()
+        if expiry is None or not wanted:
+            self._loop.clear_timer("linger")
+        else:
+            self._loop.set_timer("linger", expiry - time.monotonic(), self._settle)
+        if not wanted and self._machine.phase is not Phase.IDLE:
+            stopping = self._machine.snapshot.state is ServerState.STOPPING
+            if not stopping:
+                self._machine.stop("nobody uses it any more", drain=False)
+        self._world.arm()
+        if not wanted and self._machine.phase is Phase.IDLE and self._accepted_a_lease():
+            self._finish("over")
+
+    def _accepted_a_lease(self) -> bool:
+        return bool(self._world.command) or bool(self._parting)
+
+    def _unused(self) -> None:
+        if not self._accepted_a_lease():
+            self._finish("over")
+
+    def _tell(self, reason: str) -> None:
+        message = {"ended": reason, "snapshot": self._seen().to_dict()}
+        for client in list(self._clients.values()):
+            if client.attached:
+                client.send(message)
+
+    def _finish(self, reason: str) -> None:
+        if self._ended is not None:
+            return
+        self._ended = reason
+        # First the name, then the connections: whoever sees an end can take the name at once.
+        self._loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        snapshot = self._seen().to_dict()
+        for client, number in self._parting:
+            client.send({"id": number, "ok": snapshot})
+        self._tell(reason)
+        self._loop.stop()

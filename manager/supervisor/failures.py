@@ -1,0 +1,120 @@
+"""The errors of the link: those that the supervisor reports, and those of the managers' side."""
+
+from __future__ import annotations
+
+from manager import errors
+from manager.errors import (
+    OllamaManagerError,
+    ServerNotOwnedError,
+    ServerStartError,
+    ServerUnavailableError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+__all__ = [
+    "closed",
+    "ends_again",
+    "from_dict",
+    "not_owned",
+    "not_running",
+    "not_stopped",
+    "port_in_use",
+    "start_unsupported",
+    "stopped",
+]
+
+_PLAIN = ("message", "hint", "code", "retryable")
+
+
+def from_dict(data: Mapping[str, Any]) -> OllamaManagerError:
+    """Make the error that ``OllamaManagerError.to_dict`` described.
+
+    Args:
+        data: Its class as ``error``, its message, and its details.
+
+    Returns:
+        The error, not raised.
+    """
+    kind = getattr(errors, str(data.get("error")), None)
+    if not (isinstance(kind, type) and issubclass(kind, OllamaManagerError)):
+        kind = ServerUnavailableError
+    known = {key: value for key, value in data.items() if value is not None and key != "error"}
+    message = str(known.pop("message", "the supervisor gave no reason"))
+    plain = {key: known.pop(key) for key in _PLAIN if key in known}
+    return kind(message, **plain, **known)
+
+
+def stopped() -> ServerUnavailableError:
+    """The server was stopped on purpose, so calls do not bring it back."""
+    return ServerUnavailableError(
+        "the Ollama server was stopped on purpose",
+        hint="Call start_server() to start it again.",
+        code="server_stopped",
+        retryable=False,
+    )
+
+
+def closed() -> ServerUnavailableError:
+    """The manager is closed."""
+    return ServerUnavailableError(
+        "the manager is closed", hint="Make a new one.", code="manager_closed", retryable=False
+    )
+
+
+def not_running(address: str) -> ServerUnavailableError:
+    """Nothing answers, and nothing may be started."""
+    return ServerUnavailableError(
+        f"no Ollama server answers at {address}, and `autostart` is off",
+        hint="Start one, call start_server(), or set `autostart` to true.",
+        code="server_not_running",
+        retryable=False,
+    )
+
+
+def start_unsupported(address: str) -> ServerUnavailableError:
+    """Nothing answers, and this platform cannot start it."""
+    return ServerUnavailableError(
+        f"no Ollama server answers at {address}",
+        hint="Starting one is not supported on this platform yet: start it by hand.",
+        code="start_unsupported",
+        retryable=False,
+    )
+
+
+def ends_again(address: str) -> ServerUnavailableError:
+    """One supervisor after the other ended before it had granted what was asked."""
+    return ServerUnavailableError(
+        f"the supervisor of {address} ends again and again",
+        hint="Look at the end of server_log().",
+        code="supervisor_failed",
+    )
+
+
+def not_owned(address: str, what: str, *, remote: bool) -> ServerNotOwnedError:
+    """The server is none of ours."""
+    whose = "runs on another machine" if remote else "was not started by a manager"
+    return ServerNotOwnedError(
+        f"the Ollama server at {address} {whose}, so it cannot be {what} from here",
+        hint="Use what started it (the desktop app, systemctl, a terminal).",
+    )
+
+
+def port_in_use(address: str, *, silent: bool) -> ServerStartError:
+    """Something else has the port."""
+    what = "does not answer HTTP" if silent else "is not Ollama"
+    return ServerStartError(
+        f"{address} is taken by a program that {what}",
+        hint="Stop that program, or choose another `host`.",
+        code="port_in_use",
+    )
+
+
+def not_stopped(address: str) -> ServerUnavailableError:
+    """The server did not go in time."""
+    return ServerUnavailableError(
+        f"the server at {address} has not stopped yet", code="stop_timeout"
+    )

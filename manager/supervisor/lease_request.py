@@ -1,0 +1,94 @@
+"""What a manager asks for with a lease, and the ways to say no."""
+
+from __future__ import annotations
+
+from manager.supervisor.records import Record
+from manager.supervisor.settings import ServerSettings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Self
+
+__all__ = ["CLOSED", "STOPPED", "LeaseRequest", "conflict", "unknown"]
+
+
+class LeaseRequest(Record):
+    """A wish for a ready server.
+
+    Args:
+        settings: What was set explicitly, and how long to wait for what.
+        command: The words that start the server, found by the manager; empty: it found none.
+        mode: ``join``, ``start`` (also after a crash loop) or ``restart``.
+    """
+
+    settings: ServerSettings
+    command: tuple[str, ...]
+    mode: str
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Self:
+        """Read the request from the wire.
+
+        Args:
+            message: The ``lease`` message.
+
+        Returns:
+            The request.
+        """
+        settings = ServerSettings.from_dict(message.get("settings", {}))
+        command = tuple(str(word) for word in message.get("command") or ())
+        return cls(settings, command, str(message.get("mode", "join")))
+
+
+def conflict(address: str, other: list[str]) -> Mapping[str, Any]:
+    """Other managers use the server with other settings.
+
+    Args:
+        address: The server's address.
+        other: The names of the settings that differ.
+
+    Returns:
+        The error, for the wire.
+    """
+    return {
+        "error": "ConfigError",
+        "code": "settings_conflict",
+        "message": (
+            f"the Ollama server at {address} runs with other settings than asked for: "
+            f"{', '.join(other)}"
+        ),
+        "hint": "Use the same settings in all managers, another `host`, or stop the server first.",
+        "difference": other,
+    }
+
+
+def unknown(operation: object) -> Mapping[str, Any]:
+    """A newer manager asked for what this supervisor cannot do.
+
+    Args:
+        operation: What it asked for.
+
+    Returns:
+        The error, for the wire.
+    """
+    return {
+        "error": "ServerUnavailableError",
+        "code": "unknown_operation",
+        "message": f"the supervisor does not know the operation {operation!r}",
+    }
+
+
+STOPPED: Mapping[str, Any] = {
+    "error": "ServerUnavailableError",
+    "code": "server_stopped",
+    "message": "the Ollama server was stopped on purpose while it was being started",
+    "hint": "Call start_server() to start it again.",
+    "retryable": False,
+}
+CLOSED: Mapping[str, Any] = {
+    "error": "ServerUnavailableError",
+    "code": "manager_closed",
+    "message": "the manager was closed while the Ollama server was being started",
+    "retryable": False,
+}

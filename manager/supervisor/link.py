@@ -1,0 +1,239 @@
+"""A manager's link to its server: thread-safe, never blocking, safe across ``fork``."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+from concurrent.futures import Future
+
+from manager.errors import ServerUnavailableError
+from manager.supervisor import failures
+from manager.supervisor.link_thread import LinkThread
+from manager.supervisor.session import Session
+from manager.supervisor.states import Ownership, ServerState, Snapshot
+from manager.supervisor.wishes import resolve
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from manager.supervisor.settings import ServerSettings
+
+__all__ = ["SupervisorLink"]
+
+_log = logging.getLogger("ollama_manager.supervisor")
+
+
+class SupervisorLink:
+    """One manager's lease on the server, kept by a daemon thread of its own.
+
+    Nothing here waits: every command returns a future at once, and giving up on a future harms
+    nothing. Nothing happens before the first command.
+
+    Args:
+        settings: Which server, and how to start it.
+        on_change: Hears of every new snapshot, on the link's thread; ``snapshot.event`` names
+            the step, such as ``server.crashed``, or is None.
+        in_flight: Counts the manager's requests in flight; asked before a stop or restart.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        on_change: Callable[[Snapshot], None] | None = None,
+        in_flight: Callable[[], int] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._on_change = on_change
+        self._in_flight = in_flight
+        ownership = Ownership.REMOTE if settings.remote else Ownership.NONE
+        self._snapshot = Snapshot(ServerState.STOPPED, ownership, settings.base_url)
+        self._close_future: Future[None] | None = None
+        self._lock = threading.Lock()
+        self._thread: LinkThread | None = None
+        self._stopped = False  # by a session of before a fork
+        _links.add(self)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest that is known; reading it does no I/O."""
+        return self._snapshot
+
+    @property
+    def settings(self) -> ServerSettings:
+        """What this link asks for."""
+        return self._settings
+
+    def acquire(self) -> Future[Snapshot]:
+        """Get a ready server: join a managed one, adopt a foreign one, or start one.
+
+        Returns:
+            The snapshot of the ready server. Fails with ``ServerNotFoundError``,
+            ``ServerStartError``, ``ServerCrashedError`` (given up), ``ConfigError`` (others use
+            it with other settings) or ``ServerUnavailableError`` (stopped on purpose, closed,
+            not there and ``autostart`` off).
+        """
+        return self._want("join")
+
+    def start(self) -> Future[Snapshot]:
+        """Do as ``acquire``, also after a stop, a crash loop, or with ``autostart`` off.
+
+        Returns:
+            The snapshot of the ready server.
+        """
+        return self._want("start", "started")
+
+    def restart(self) -> Future[Snapshot]:
+        """Give everybody a fresh managed server; starts one if there is none.
+
+        Returns:
+            The snapshot of the new server. Fails also with ``ServerNotOwnedError``.
+        """
+        return self._want("restart", "restarted")
+
+    def stop(self) -> Future[Snapshot]:
+        """Stop the managed server for everybody; that there is none is no error.
+
+        Returns:
+            The last snapshot. Fails with ``ServerNotOwnedError`` on a foreign or remote server.
+        """
+        future: Future[Snapshot] = Future()
+        if self._settings.remote:
+            future.set_exception(self._remote("stopped"))
+            return future
+        return self._command(future, lambda session: session.stop(future))
+
+    def log(self, lines: int = 50) -> Future[list[str]]:
+        """Read the end of the managed server's log; works when it is down, too.
+
+        Args:
+            lines: How many lines at most.
+
+        Returns:
+            The lines, oldest first.
+        """
+        future: Future[list[str]] = Future()
+        if self._settings.remote:
+            future.set_exception(self._remote("asked for its log"))
+            return future
+        return self._command(future, lambda session: session.log(future, lines))
+
+    def reconfigure(self, settings: ServerSettings) -> Future[Snapshot]:
+        """Ask for other settings from now on; a server that is leased restarts with them.
+
+        Args:
+            settings: For the same address.
+
+        Returns:
+            The snapshot of the server. Fails with ``ConfigError`` when others use it.
+        """
+        self._settings = settings
+        future: Future[Snapshot] = Future()
+
+        def perform(session: Session) -> None:
+            session.settings = settings
+            if session.channel is None:
+                resolve(future, session.snapshot)
+            else:
+                session.acquire(future, "join")
+
+        return self._command(future, perform)
+
+    def close(self) -> Future[None]:
+        """End this lease, and nothing else. Waiting calls fail; closing twice is closing once.
+
+        Returns:
+            Resolves when the lease has ended: if it was the last, without linger, when the
+            server and its runners are gone.
+        """
+        with self._lock:
+            if self._close_future is not None:
+                return self._close_future
+            future = self._close_future = Future()
+            running = self._thread is not None
+        if not running:
+            future.set_result(None)
+            return future
+        return self._submit(future, lambda session: session.close(future))
+
+    # Commands to the thread
+
+    def _want(self, mode: str, remote_refusal: str | None = None) -> Future[Snapshot]:
+        future: Future[Snapshot] = Future()
+        if not self._settings.remote:
+            return self._command(future, lambda session: session.acquire(future, mode))
+        if remote_refusal is not None:
+            future.set_exception(self._remote(remote_refusal))
+        else:
+            # Nothing of it can be known but by asking, which the request itself does.
+            base_url = self._settings.base_url
+            self._snapshot = Snapshot(ServerState.READY, Ownership.REMOTE, base_url)
+            future.set_result(self._snapshot)
+        return future
+
+    def _remote(self, what: str) -> Exception:
+        return failures.not_owned(self._settings.address, what, remote=True)
+
+    def _command(self, future: Future[Any], perform: Callable[[Session], None]) -> Future[Any]:
+        if self._close_future is not None:
+            future.set_exception(failures.closed())
+            return future
+        return self._submit(future, perform)
+
+    def _submit(self, future: Future[Any], perform: Callable[[Session], None]) -> Future[Any]:
+        with self._lock:
+            if self._thread is None or not self._thread.submit(future, perform):
+                try:
+                    self._thread = LinkThread(self._new_session())
+                    self._thread.submit(future, perform)
+                except RuntimeError as error:  # the interpreter is shutting down
+                    future.set_exception(ServerUnavailableError(str(error)))
+        return future
+
+    def _new_session(self) -> Session:
+        session = Session(self._settings, self._changed, self._count_in_flight, self._snapshot)
+        session.stopped = self._stopped or (
+            self._thread is not None and self._thread.session.stopped
+        )
+        return session
+
+    def _changed(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        if self._on_change is not None:
+            try:
+                self._on_change(snapshot)
+            except Exception:
+                _log.exception("on_change failed")
+
+    def _count_in_flight(self) -> int:
+        return self._in_flight() if self._in_flight is not None else 0
+
+    # Fork
+
+    def after_fork(self) -> None:
+        """In a forked child: let go of the parent's lease without a word; take one when needed."""
+        thread, self._thread = self._thread, None
+        self._lock = threading.Lock()  # the parent's may be held for ever
+        if thread is not None:
+            self._stopped = thread.session.stopped
+            thread.drop_descriptors()
+        if self._close_future is not None:
+            self._close_future = Future()
+            self._close_future.set_result(None)
+        elif not self._settings.remote:
+            base_url = self._settings.base_url
+            self._snapshot = Snapshot(ServerState.STOPPED, Ownership.NONE, base_url)
+
+
+def _after_fork() -> None:
+    for link in list(_links):
+        link.after_fork()
+
+
+_links: weakref.WeakSet[SupervisorLink] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,60 @@
+"""What a caller waits for, and how it is told."""
+
+from __future__ import annotations
+
+from concurrent.futures import InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from typing import Any
+
+    from manager.supervisor.states import Snapshot
+
+__all__ = ["Wish", "fail", "resolve"]
+
+
+@dataclass(slots=True, eq=False)
+class Wish:
+    """A caller's wish for a ready server, or for a stopped one.
+
+    Args:
+        future: Where the outcome goes.
+        mode: ``join``, ``start``, ``restart`` or ``stop``.
+        attempts: How often a supervisor was asked for it.
+        missing: Why there is no program to start.
+    """
+
+    future: Future[Snapshot]
+    mode: str
+    attempts: int = 0
+    missing: Exception | None = None
+
+    @property
+    def explicit(self) -> bool:
+        """Whether the caller named what is to be done, rather than needing a server."""
+        return self.mode != "join"
+
+
+def resolve(future: Future[Any], value: object) -> None:
+    """Give a future its result, unless the caller gave up waiting.
+
+    Args:
+        future: The future.
+        value: Its result.
+    """
+    with suppress(InvalidStateError):
+        future.set_result(value)
+
+
+def fail(future: Future[Any], error: BaseException) -> None:
+    """Give a future its error, unless the caller gave up waiting.
+
+    Args:
+        future: The future.
+        error: Its error.
+    """
+    with suppress(InvalidStateError):
+        future.set_exception(error)

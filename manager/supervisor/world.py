@@ -1,0 +1,228 @@
+"""What the machine asks of the world: probes, processes, timers, each answered by an event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from manager.supervisor.logfile import log_path
+from manager.supervisor.loop import READ, WRITE
+from manager.supervisor.machine import Machine
+from manager.supervisor.phases import Phase
+from manager.supervisor.probe import CUT_PATIENCE, Probe, Verdict
+from manager.supervisor.processes import kill, leftovers
+from manager.supervisor.server_process import ServerProcess, reap_others, reap_strays
+from manager.supervisor.settings import connect_host
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from manager.supervisor.loop import Loop
+    from manager.supervisor.settings import ServerSettings
+    from manager.supervisor.states import Snapshot
+
+__all__ = ["World"]
+
+_PORT_CHECK_TIMEOUT = 2.0
+_ANSWER_TIMEOUT = 10.0
+_LOG_LINES = 60
+
+
+class World:
+    """The effects of one machine, in one loop.
+
+    Args:
+        loop: The loop that everything happens in.
+        settings: The first settings.
+        published: Hears of every new snapshot.
+        ask_in_flight: Asks the managers for their requests in flight.
+        foreign: Hears that somebody else's Ollama has the port.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        settings: ServerSettings,
+        *,
+        published: Callable[[Snapshot], None],
+        ask_in_flight: Callable[[], None],
+        foreign: Callable[[], None],
+    ) -> None:
+        self.command: tuple[str, ...] = ()
+        self.nonce = f"{os.getpid()}-{time.monotonic_ns()}"
+        self.machine = Machine(settings, self, time.monotonic, _chance)
+        self.ask_in_flight = ask_in_flight
+        self.foreign = foreign
+        self._published = published
+        self._loop = loop
+        self._server: ServerProcess | None = None
+        self._probe: Probe | None = None
+        self._cleaned = False
+        loop.on_signal(signal.SIGCHLD, self._child_exited)
+
+    def environ(self) -> dict[str, str]:
+        """The environment that a server started now would get."""
+        return {**os.environ, **self.machine.settings.env}
+
+    def log_path(self) -> str:
+        """Where the server's log goes."""
+        settings = self.machine.settings
+        return log_path(settings.address, settings.log_dir)
+
+    def arm(self) -> None:
+        """Set the loop's timer to the machine's deadline; called after every event."""
+        deadline = self.machine.deadline
+        if deadline is None:
+            self._loop.clear_timer("machine")
+        else:
+            self._loop.set_timer("machine", deadline - time.monotonic(), self._tick)
+
+    # The machine's effects
+
+    def check_port(self) -> None:
+        """Find out who has the port; what an earlier life left there is removed first."""
+        begun = time.monotonic()
+        answers = 0
+
+        def done(verdict: Verdict, _version: str | None) -> None:
+            nonlocal answers
+            waited = time.monotonic() - begun
+            if verdict is not Verdict.FREE and waited < _PORT_CHECK_TIMEOUT:
+                found = leftovers(self.machine.settings.address, self.nonce)
+                for process in found:
+                    kill(process)
+                # One that is dying answers once, perhaps, but not twice.
+                answers += verdict is Verdict.OLLAMA
+                cut = verdict is Verdict.CUT and waited < CUT_PATIENCE
+                if found or cut or answers == 1:
+                    self._loop.set_timer("probe", 0.005, begin)
+                    return
+            self.machine.port_checked(verdict)
+
+        def begin() -> None:
+            self._ask(_PORT_CHECK_TIMEOUT, done)
+
+        begin()
+
+    def spawn(self) -> int:
+        """Start the server."""
+        settings = self.machine.settings
+        self._server = ServerProcess(settings, self.command, self.environ(), self.nonce)
+        if not self._cleaned:
+            # Runners without a server hold memory but no port; this need not delay the start.
+            self._cleaned = True
+            for process in leftovers(settings.address, self.nonce):
+                kill(process)
+        return self._server.pid
+
+    def await_answer(self) -> None:
+        """Probe until the server answers: closely at first, since most are quick."""
+        begun = time.monotonic()
+
+        def done(verdict: Verdict, version: str | None) -> None:
+            if self.machine.phase is not Phase.BOOTING:
+                return
+            if verdict is Verdict.OLLAMA:
+                self.machine.answered(version)
+                return
+            waited = time.monotonic() - begun
+            delay = 0.003 if waited < 0.2 else 0.02 if waited < 2 else 0.1
+            self._loop.set_timer("probe", delay, begin)
+
+        def begin() -> None:
+            self._ask(_ANSWER_TIMEOUT, done)
+
+        begin()
+
+    def check_alive(self, timeout: float) -> None:
+        """Probe a ready server once."""
+
+        def done(verdict: Verdict, version: str | None) -> None:
+            if verdict is Verdict.OLLAMA:
+                self.machine.answered(version)
+            else:
+                self.machine.silent()
+
+        self._ask(timeout, done)
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+        if self._server is not None:
+            self._server.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL, to its whole group."""
+        if self._server is not None:
+            self._server.kill()
+
+    def clear(self) -> None:
+        """Remove the runners of the dead server."""
+        if reap_others():
+            self._loop.clear_timer("clear")
+            self.machine.cleared()
+            self.arm()
+        else:
+            self._loop.set_timer("clear", 0.005, self._clear_again)
+
+    def published(self, snapshot: Snapshot) -> None:
+        """Pass a snapshot on."""
+        self._published(snapshot)
+
+    # Events of the loop
+
+    def _tick(self) -> None:
+        self.machine.tick()
+        self.arm()
+
+    def _clear_again(self) -> None:
+        if self.machine.phase is Phase.CLEARING:
+            self.clear()
+
+    def _child_exited(self) -> None:
+        if self._server is None:
+            self._clear_again()
+            return
+        exit_code = self._server.reap()
+        if exit_code is None:
+            reap_strays(self._server.pid)
+            return
+        server, self._server = self._server, None
+        self._end_probe()
+        self.machine.exited(exit_code, server.log_tail(_LOG_LINES))
+        self.arm()
+
+    def _ask(self, timeout: float, done: Callable[[Verdict, str | None], None]) -> None:
+        self._end_probe()
+        settings = self.machine.settings
+        probe = self._probe = Probe(connect_host(settings.host), settings.port)
+
+        def advance() -> None:
+            if probe.socket is not None:
+                self._loop.unwatch(probe.socket.fileno())
+            verdict = probe.advance()
+            if verdict is not None or probe.socket is None:
+                finish(verdict or Verdict.SILENT)
+                return
+            events = WRITE if probe.wants_write else READ
+            self._loop.watch(probe.socket.fileno(), events, advance)
+
+        def finish(verdict: Verdict) -> None:
+            self._end_probe()
+            done(verdict, probe.version)
+            self.arm()
+
+        self._loop.set_timer("probe", timeout, lambda: finish(Verdict.SILENT))
+        advance()
+
+    def _end_probe(self) -> None:
+        self._loop.clear_timer("probe")
+        probe, self._probe = self._probe, None
+        if probe is not None and probe.socket is not None:
+            self._loop.unwatch(probe.socket.fileno())
+            probe.close()
+
+
+def _chance() -> float:
+    return os.urandom(1)[0] / 255  # importing random costs more than all of its use here

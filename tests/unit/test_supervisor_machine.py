@@ -1,0 +1,389 @@
+"""The life of a server as a pure machine: events in, effects out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manager.supervisor.machine import Machine
+from manager.supervisor.phases import Phase
+from manager.supervisor.probe import Verdict
+from manager.supervisor.restarts import RestartPolicy
+from manager.supervisor.settings import LivenessPolicy, ServerSettings
+from manager.supervisor.states import Ownership, ServerState, may_follow
+
+if TYPE_CHECKING:
+    from manager.supervisor.states import Snapshot
+
+
+class FakeWorld:
+    """Records what the machine asks for; tests answer."""
+
+    def __init__(self, **settings: object) -> None:
+        self.now = 100.0
+        self.done: list[str] = []
+        self.shown: list[Snapshot] = []
+        self.spawn_error: OSError | None = None
+        self.pids = 0
+        values: dict[str, object] = {
+            "restart": RestartPolicy(max_failures=3, jitter=0.0),
+            "liveness": LivenessPolicy(threshold=2),
+            **settings,
+        }
+        self.machine = Machine(ServerSettings(**values), self, lambda: self.now, lambda: 0.5)  # type: ignore[arg-type]
+
+    def check_port(self) -> None:
+        self.done.append("check_port")
+
+    def spawn(self) -> int:
+        if self.spawn_error is not None:
+            raise self.spawn_error
+        self.pids += 1
+        self.done.append("spawn")
+        return self.pids
+
+    def await_answer(self) -> None:
+        self.done.append("await_answer")
+
+    def check_alive(self, timeout: float) -> None:
+        self.done.append(f"check_alive {timeout:g}")
+
+    def ask_in_flight(self) -> None:
+        self.done.append("ask_in_flight")
+
+    def terminate(self) -> None:
+        self.done.append("terminate")
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def clear(self) -> None:
+        self.done.append("clear")
+
+    def published(self, snapshot: Snapshot) -> None:
+        if self.shown:
+            assert may_follow(self.shown[-1].state, snapshot.state)
+        self.shown.append(snapshot)
+
+    def foreign(self) -> None:
+        self.done.append("foreign")
+
+    @property
+    def state(self) -> ServerState:
+        return self.machine.snapshot.state
+
+    def events(self) -> list[str]:
+        return [snapshot.event for snapshot in self.shown if snapshot.event]
+
+    def boot(self) -> None:
+        self.machine.start()
+        self.machine.port_checked(Verdict.FREE)
+
+    def up(self) -> None:
+        self.boot()
+        self.machine.answered("1.2.3")
+
+    def die(self, code: int = -9, *log: str) -> None:
+        self.machine.exited(code, log)
+        self.machine.cleared()
+
+    def tick(self) -> None:
+        assert self.machine.deadline is not None
+        self.now = self.machine.deadline
+        self.machine.tick()
+
+
+def test_start() -> None:
+    world = FakeWorld()
+    world.up()
+    assert world.done == ["check_port", "spawn", "await_answer"]
+    assert world.events() == ["server.starting", "server.ready"]
+    snapshot = world.machine.snapshot
+    assert (snapshot.pid, snapshot.version, snapshot.generation) == (1, "1.2.3", 1)
+    assert (snapshot.ownership, snapshot.started_at) == (Ownership.MANAGED, 100.0)
+
+
+def test_starting_twice_is_starting_once() -> None:
+    world = FakeWorld()
+    world.boot()
+    world.machine.start()
+    world.machine.start(explicit=True)
+    assert world.done.count("spawn") == 1
+
+
+def test_foreign_server_is_left_alone() -> None:
+    world = FakeWorld()
+    world.machine.start()
+    world.machine.port_checked(Verdict.OLLAMA)
+    assert world.done == ["check_port", "foreign"]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.OTHER, Verdict.SILENT])
+def test_taken_port_fails_and_says_so(verdict: Verdict) -> None:
+    world = FakeWorld(port=4711)
+    world.machine.start()
+    world.machine.port_checked(verdict)
+    assert world.state is ServerState.FAILED
+    error = world.machine.snapshot.last_error
+    assert error is not None
+    assert (error["error"], error["code"]) == ("ServerStartError", "port_in_use")
+    assert "127.0.0.1:4711" in error["message"]
+
+
+def test_program_that_cannot_be_executed_fails() -> None:
+    world = FakeWorld()
+    world.spawn_error = OSError(8, "Exec format error", "/bin/x")
+    world.boot()
+    assert world.state is ServerState.FAILED
+    error = world.machine.snapshot.last_error
+    assert error is not None
+    assert "Exec format error: /bin/x" in error["message"]
+
+
+def test_death_after_a_stable_second_is_answered_at_once() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 1.0
+    world.die()
+    assert world.machine.phase is Phase.CHECKING
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered("1.2.3")
+    assert world.machine.snapshot.restarts == 1
+    assert world.machine.snapshot.generation == 2
+    assert world.events()[2:] == ["server.crashed", "server.restarting", "server.ready"]
+
+
+def test_runners_are_gone_before_the_next_spawn() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 5
+    world.machine.exited(-9, ())
+    assert world.done[-1] == "clear"
+    assert world.machine.phase is Phase.CLEARING
+
+
+def test_what_cannot_be_cleared_is_not_waited_for_for_ever() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 5
+    world.machine.exited(-9, ())
+    world.tick()
+    assert world.machine.phase is Phase.CHECKING
+
+
+def test_early_deaths_back_off_and_end_in_failed() -> None:
+    world = FakeWorld()
+    world.up()
+    delays: list[float] = []
+    while world.state is not ServerState.FAILED:
+        world.die(1, "Error: boom")
+        if world.machine.phase is Phase.WAITING:
+            assert world.machine.deadline is not None
+            delays.append(round(world.machine.deadline - world.now, 3))
+            world.tick()
+            world.machine.port_checked(Verdict.FREE)
+            world.machine.answered(None)
+    assert delays == [0.1, 0.2]
+    error = world.machine.snapshot.last_error
+    assert error is not None
+    assert error["error"] == "ServerCrashedError"
+    assert error["log"] == ["Error: boom"]
+    world.machine.start()
+    assert world.state is ServerState.FAILED
+    world.machine.start(explicit=True)
+    assert world.state is ServerState.STARTING
+    assert world.machine.snapshot.restarts == 0
+
+
+def test_exit_at_the_first_start_is_not_retried() -> None:
+    world = FakeWorld()
+    world.boot()
+    world.die(1, "Error: mkdir /x: not a directory: ensure path elements are traversable")
+    assert world.state is ServerState.FAILED
+    error = world.machine.snapshot.last_error
+    assert error is not None
+    assert error["error"] == "ServerStartError"
+    assert "models folder" in error["message"]
+    assert error["exit_code"] == 1
+    assert world.done.count("spawn") == 1
+
+
+def test_first_start_ended_by_a_signal_is_retried() -> None:
+    world = FakeWorld()
+    world.boot()
+    world.die(-9)
+    assert world.machine.phase is Phase.WAITING
+    assert world.state is ServerState.STARTING
+
+
+def test_configuration_error_while_restarting_is_not_retried() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 5
+    world.die()
+    world.machine.port_checked(Verdict.FREE)
+    world.die(1, "Error: listen tcp: bind: address already in use")
+    assert world.state is ServerState.FAILED
+
+
+def test_silence_at_start_has_an_end() -> None:
+    world = FakeWorld(start_timeout=7.0)
+    world.boot()
+    assert world.machine.deadline == 107.0
+    world.tick()
+    assert world.done[-1] == "kill"
+    world.die()
+    assert world.state is ServerState.FAILED
+    assert "within 7 s" in str(world.machine.snapshot.last_error)
+
+
+def test_stop_drains_then_terminates_then_kills() -> None:
+    world = FakeWorld(drain_timeout=3.0, stop_timeout=2.0)
+    world.up()
+    world.machine.stop("asked")
+    assert world.state is ServerState.STOPPING
+    assert world.done[-1] == "ask_in_flight"
+    world.machine.in_flight(2)
+    assert world.machine.phase is Phase.DRAINING
+    world.tick()
+    assert world.done[-1] == "terminate"
+    world.tick()
+    assert world.done[-1] == "kill"
+    world.die()
+    assert world.state is ServerState.STOPPED
+    assert world.machine.snapshot.ownership is Ownership.NONE
+    assert world.now == 105.0
+
+
+def test_drain_ends_with_the_last_request() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.stop("asked")
+    world.machine.in_flight(0)
+    assert world.done[-1] == "terminate"
+
+
+def test_stop_without_drain() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.stop("nobody left", drain=False)
+    assert world.done[-1] == "terminate"
+
+
+def test_stop_while_draining_for_a_restart_stops() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.restart()
+    assert world.state is ServerState.RESTARTING
+    world.machine.stop("asked")
+    world.machine.in_flight(0)
+    world.die(0)
+    assert world.state is ServerState.STOPPED
+
+
+def test_start_while_stopping_gets_a_fresh_server_afterwards() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.stop("asked", drain=False)
+    world.machine.start()
+    world.die(0)
+    assert world.state is ServerState.STARTING
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered(None)
+    assert world.machine.snapshot.restarts == 0
+    assert world.machine.snapshot.generation == 2
+
+
+def test_restart_with_other_settings() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.restart(ServerSettings(start_timeout=1.0, drain_timeout=0.0))
+    assert world.done[-1] == "terminate"
+    world.die(0)
+    world.machine.port_checked(Verdict.FREE)
+    assert world.machine.deadline == world.now + 1.0
+
+
+def test_hang_is_shown_then_ended() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 50
+    world.tick()
+    assert world.done[-1] == "check_alive 5"
+    world.machine.silent()
+    assert world.state is ServerState.UNRESPONSIVE
+    world.tick()
+    world.machine.silent()
+    assert world.state is ServerState.RESTARTING
+    assert world.done[-1] == "kill"
+    world.die()
+    assert world.machine.phase is Phase.CHECKING
+
+
+def test_answer_after_silence_is_no_hang() -> None:
+    world = FakeWorld()
+    world.up()
+    world.tick()
+    world.machine.silent()
+    world.tick()
+    world.machine.answered("1.2.3")
+    assert world.state is ServerState.READY
+    world.tick()
+    world.machine.silent()
+    assert world.state is ServerState.UNRESPONSIVE
+
+
+STEPS = st.lists(
+    st.sampled_from(
+        [
+            *("start", "explicit", "restart", "stop", "stop now", "tick", "free", "ollama"),
+            *("other", "answer", "silent", "die", "exit", "clear", "idle", "busy", "wait"),
+        ]
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_any_order_of_events_keeps_to_the_state_table(steps: list[str]) -> None:
+    world = FakeWorld()  # `published` checks every step against the table
+    machine = world.machine
+    alive = 0
+    for step in steps:
+        spawned = world.done.count("spawn")
+        match step:
+            case "start" | "explicit":
+                machine.start(explicit=step == "explicit")
+            case "restart":
+                machine.restart()
+            case "stop" | "stop now":
+                machine.stop("asked", drain=step == "stop")
+            case "tick" if machine.deadline is not None:
+                world.tick()
+            case "free" | "ollama" | "other":
+                machine.port_checked(Verdict(step))
+            case "answer" if alive:
+                machine.answered("1")
+            case "silent" if alive:
+                machine.silent()
+            case "die" | "exit" if alive:
+                alive = 0
+                machine.exited(-9 if step == "die" else 1, ())
+            case "clear" if not alive:
+                machine.cleared()
+            case "idle" | "busy":
+                machine.in_flight(0 if step == "idle" else 1)
+            case "wait":
+                world.now += 1
+            case _:
+                pass
+        started = world.done.count("spawn") - spawned
+        assert started + alive <= 1, "never two servers"
+        alive += started
+        assert bool(machine.snapshot.pid) == bool(alive)
+        assert (machine.phase is Phase.IDLE) == (world.state is ServerState.STOPPED) or (
+            "foreign" in world.done
+        )

@@ -1,0 +1,228 @@
+"""The supervisor's pure parts: restarts, leases, settings, causes, records, snapshots."""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manager.supervisor.causes import describe, explain_exit
+from manager.supervisor.leases import LeaseBook
+from manager.supervisor.restarts import Restart, RestartPolicy, decide_restart
+from manager.supervisor.settings import ServerSettings, connect_host, server_address
+from manager.supervisor.states import (
+    TRANSITIONS,
+    Ownership,
+    ServerState,
+    Snapshot,
+    may_follow,
+)
+
+# Restarts
+
+
+def test_stable_server_restarts_at_once_and_is_forgiven() -> None:
+    decided = decide_restart(RestartPolicy(), ready_for=1.0, failures=4)
+    assert decided == Restart(0.0, 0)
+
+
+@pytest.mark.parametrize("ready_for", [None, 0.0, 0.99])
+def test_early_deaths_wait_longer_each_time(ready_for: float | None) -> None:
+    policy = RestartPolicy(initial_delay=1.0, multiplier=3.0, max_delay=5.0, max_failures=4)
+    delays: list[float | None] = []
+    failures = 0
+    for _ in range(4):
+        decided = decide_restart(policy, ready_for=ready_for, failures=failures)
+        failures = decided.failures
+        delays.append(decided.delay)
+    assert delays == [1.0, 3.0, 5.0, None]
+
+
+@given(chance=st.floats(0, 1), failures=st.integers(0, 3))
+def test_jitter_stays_within_its_share(chance: float, failures: int) -> None:
+    policy = RestartPolicy(jitter=0.2)
+    plain = decide_restart(policy, ready_for=None, failures=failures).delay
+    decided = decide_restart(policy, ready_for=None, failures=failures, chance=chance).delay
+    assert plain is not None
+    assert decided is not None
+    assert plain * 0.799 <= decided <= plain * 1.201
+
+
+# Leases
+
+
+def test_no_lease_is_over_at_once() -> None:
+    assert LeaseBook().expiry() == -math.inf
+
+
+def test_last_lease_leaves_its_linger() -> None:
+    book = LeaseBook()
+    book.take(1, 0.0)
+    book.take(2, 5.0)
+    assert len(book) == 2
+    book.end(2, now=10.0)
+    assert book.expiry() is None
+    book.end(1, now=12.0)
+    assert book.expiry() == 15.0
+
+
+def test_endless_lease_survives_its_holder_until_the_stop() -> None:
+    book = LeaseBook()
+    book.take(1, math.inf)
+    assert book.others(1) == 0
+    assert book.others(2) == 1
+    book.end(1, now=0.0)
+    assert book.expiry() is None
+    assert book.others(2) == 1
+    book.end_all()
+    assert book.expiry() == -math.inf
+    assert not book.endless
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["take", "end"]), st.floats(0, 9))))
+def test_server_outlives_every_lease_by_its_linger(
+    steps: list[tuple[int, str, float]],
+) -> None:
+    book = LeaseBook()
+    held: dict[int, float] = {}
+    until = -math.inf
+    for now, (holder, step, linger) in enumerate(steps):
+        if step == "take":
+            book.take(holder, linger)
+            held[holder] = linger
+        else:
+            book.end(holder, float(now))
+            if holder in held:
+                until = max(until, now + held.pop(holder))
+        assert set(book) == set(held)
+        assert len(book) == len(held)
+        assert book.expiry() == (None if held else until)
+
+
+# Settings
+
+
+def test_settings_cross_the_wire() -> None:
+    settings = ServerSettings(
+        binary=("/x/ollama", "--flag"),
+        env={"OLLAMA_DEBUG": "1"},
+        linger=math.inf,
+        restart=RestartPolicy(max_failures=9),
+    )
+    line = json.dumps(settings.to_dict())
+    assert ServerSettings.from_dict({**json.loads(line), "from_the_future": 1}) == settings
+
+
+def test_only_explicit_settings_are_compared() -> None:
+    running = ("/usr/bin/ollama",)
+    environ = {"OLLAMA_DEBUG": "1", "PATH": "/bin"}
+    assert ServerSettings().difference(running, environ, ("/other",)) == []
+    same = ServerSettings(env={"OLLAMA_DEBUG": "1", "OLLAMA_HOST": "elsewhere"})
+    assert same.difference(running, environ, running) == []
+    other = ServerSettings(binary=("x",), env={"OLLAMA_DEBUG": "2", "OLLAMA_MODELS": "/m"})
+    assert other.difference(running, environ, ("/x",)) == [
+        "OLLAMA_DEBUG",
+        "OLLAMA_MODELS",
+        "binary",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "connect"),
+    [
+        ("127.0.0.1", "127.0.0.1:1", "127.0.0.1"),
+        ("LocalHost", "127.0.0.1:1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0:1", "127.0.0.1"),
+        ("::", "[::]:1", "::1"),
+        ("[::1]", "[::1]:1", "::1"),
+        ("box.local", "box.local:1", "box.local"),
+    ],
+)
+def test_one_spelling_for_each_address(host: str, address: str, connect: str) -> None:
+    assert server_address(host, 1) == address
+    assert connect_host(host) == connect
+
+
+# Causes
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "expected"),
+    [
+        (1, ["Error: listen tcp 127.0.0.1:1: bind: address already in use"], "port_in_use"),
+        (2, ["panic: $HOME is not defined", "", "goroutine 1:", *["x"] * 30], "home_not_set"),
+        (1, ["Error: mkdir /x: permission denied"], "permission_denied"),
+        (1, ["permission denied while probing a GPU", "Error: something else"], "exited"),
+        (0, ["Error: address already in use"], "exited"),
+        (-9, ["Error: address already in use"], "killed"),
+        (3, [], "exited"),
+    ],
+)
+def test_exit_in_words(code: int, log: list[str], expected: str) -> None:
+    assert explain_exit(code, log).code == expected
+
+
+def test_signals_are_named() -> None:
+    assert "SIGSEGV" in explain_exit(-11, ()).message
+    assert "signal 99" in explain_exit(-99, ()).message
+
+
+def test_failure_as_data() -> None:
+    cause = explain_exit(1, ["Error: bind: address already in use"])
+    error = describe(cause, started=False, exit_code=1, log=[str(n) for n in range(99)])
+    assert error["code"] == "port_in_use"
+    assert error["log"][-1] == "98"
+    assert len(error["log"]) == 20
+    assert describe(cause, started=True, exit_code=1, log=())["error"] == "ServerCrashedError"
+
+
+# States and records
+
+
+def test_state_table_is_whole() -> None:
+    assert set(TRANSITIONS) == set(ServerState)
+    reachable = {after for states in TRANSITIONS.values() for after in states}
+    assert reachable == set(ServerState)
+    assert may_follow(ServerState.READY, ServerState.READY)
+    assert not may_follow(ServerState.STOPPED, ServerState.READY)
+
+
+def test_snapshot_crosses_the_wire() -> None:
+    snapshot = Snapshot(ServerState.READY, Ownership.MANAGED, "http://x", pid=3, last_error={})
+    line = json.dumps(snapshot.to_dict())
+    again = Snapshot.from_dict({**json.loads(line), "from_the_future": 1})
+    assert again == snapshot
+    assert again.state is ServerState.READY
+    assert again.ready
+    assert pickle.loads(pickle.dumps(snapshot)) == snapshot
+
+
+def test_snapshot_of_what_is_gone() -> None:
+    snapshot = Snapshot(ServerState.READY, Ownership.MANAGED, "http://x", pid=3, generation=2)
+    gone = snapshot.gone("server.stopped", "why")
+    assert (gone.state, gone.ownership) == (ServerState.STOPPED, Ownership.NONE)
+    assert (gone.pid, gone.generation, gone.cause) == (None, 2, "why")
+
+
+def test_records_are_frozen_and_strict() -> None:
+    policy = RestartPolicy()
+    with pytest.raises(AttributeError):
+        policy.jitter = 1.0  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del policy.jitter
+    with pytest.raises(TypeError):
+        RestartPolicy(nonsense=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        RestartPolicy(1.0, stable_after=1.0)  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        Restart(1.0)  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Restart(1.0, 2, 3)  # type: ignore[call-arg]
+    assert policy.replace(jitter=0.5).jitter == 0.5
+    assert hash(policy) == hash(RestartPolicy())
+    assert policy != Restart(0.0, 0)
+    assert repr(Restart(0.5, 1)) == "Restart(delay=0.5, failures=1)"
