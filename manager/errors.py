@@ -88,8 +88,8 @@ class OllamaManagerError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.code = code or self.default_code
-        self.retryable = self.default_retryable if retryable is None else retryable
+        self.code: str = code or self.default_code
+        self.retryable: bool = self.default_retryable if retryable is None else retryable
         self.status_code = status_code
         self.model = model
         self.endpoint = endpoint

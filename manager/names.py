@@ -122,7 +122,7 @@ def closest_names(name: str, candidates: Iterable[str], limit: int = 3) -> list[
         full = SequenceMatcher(None, wanted, short_name(candidate)).ratio()
         # The right model under another tag is nearer than another model under the same tag.
         model = SequenceMatcher(None, wanted_model, _canonical(candidate).model).ratio()
-        if max(full, model) >= _ALIKE:
+        if model >= _ALIKE:
             scored.append((full + 2 * model, candidate))
     scored.sort(key=lambda item: -item[0])
     return [candidate for _, candidate in scored[:limit]]

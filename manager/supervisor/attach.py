@@ -52,7 +52,7 @@ class Channel:
     def __init__(self, connection: socket.socket, supervisor_pid: int) -> None:
         self.socket = connection
         self.supervisor_pid = supervisor_pid
-        self.ended = False
+        self.ended: bool = False
         self._buffer = LineBuffer()
 
     def __enter__(self) -> Self:

@@ -43,10 +43,10 @@ class Machine:
         clock: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
-        self.settings = settings
-        self.phase = Phase.IDLE
+        self.settings: ServerSettings = settings
+        self.phase: Phase = Phase.IDLE
         self.deadline: float | None = None
-        self.snapshot = Snapshot(_S.STOPPED, Ownership.NONE, settings.base_url)
+        self.snapshot: Snapshot = Snapshot(_S.STOPPED, Ownership.NONE, settings.base_url)
         self._effects = effects
         self._clock = clock
         self._chance = chance

@@ -62,8 +62,8 @@ class Peer:
     __slots__ = ("pid", "uid")
 
     def __init__(self, pid: int, uid: int) -> None:
-        self.pid = pid
-        self.uid = uid
+        self.pid: int = pid
+        self.uid: int = uid
 
 
 def encode(message: Mapping[str, Any]) -> bytes:

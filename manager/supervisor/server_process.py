@@ -43,7 +43,7 @@ class ServerProcess:
         environ: dict[str, str],
         nonce: str,
     ) -> None:
-        self.log_path = log_path(settings.address, settings.log_dir)
+        self.log_path: str = log_path(settings.address, settings.log_dir)
         self._log_offset = _size(self.log_path)
         environ = {
             **environ,
@@ -52,7 +52,7 @@ class ServerProcess:
         }
         log = open_log(self.log_path)
         try:
-            self.pid = _spawn([*command, "serve"], environ, log)
+            self.pid: int = _spawn([*command, "serve"], environ, log)
         finally:
             os.close(log)
 

@@ -53,9 +53,9 @@ class Session:
         snapshot: Snapshot,
     ) -> None:
         self.settings = settings
-        self.snapshot = snapshot
-        self.stopped = False
-        self.finished = False
+        self.snapshot: Snapshot = snapshot
+        self.stopped: bool = False
+        self.finished: bool = False
         self.channel: Channel | None = None
         self.foreign: ForeignWatch | None = None
         self._publish = publish
@@ -275,6 +275,8 @@ class Session:
             self.stopped = True
         elif self.channel is not None:
             self._detach()
+            # the answer to the release went under with it
+            self.finished = bool(self._closing)
             if reason == "foreign":
                 self._show(
                     self.snapshot.gone("server.stopped", "another Ollama server took the port")

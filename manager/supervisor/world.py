@@ -51,8 +51,8 @@ class World:
         foreign: Callable[[], None],
     ) -> None:
         self.command: tuple[str, ...] = ()
-        self.nonce = f"{os.getpid()}-{time.monotonic_ns()}"
-        self.machine = Machine(settings, self, time.monotonic, _chance)
+        self.nonce: str = f"{os.getpid()}-{time.monotonic_ns()}"
+        self.machine: Machine = Machine(settings, self, time.monotonic, _chance)
         self.ask_in_flight = ask_in_flight
         self.foreign = foreign
         self._published = published

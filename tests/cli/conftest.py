@@ -1,0 +1,37 @@
+"""A shell with a home of its own, with and without a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .cli_testing import Shell, clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def _shell(home: Path) -> Iterator[Shell]:
+    shell = Shell(clean_environment(home))
+    try:
+        yield shell
+    finally:
+        # first what a test may have left, then proof that it is gone
+        shell.run("stop", NO_COLOR="1")
+        assert shell.run("status").returncode == 3
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A server that the tests of a module share."""
+    for shell in _shell(tmp_path_factory.mktemp("home")):
+        shell.ok("start")
+        yield shell
+
+
+@pytest.fixture
+def cold(tmp_path: Path) -> Iterator[Shell]:
+    """An address without a server."""
+    yield from _shell(tmp_path)

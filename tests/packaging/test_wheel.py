@@ -1,0 +1,77 @@
+"""A stranger's environment: nothing but the wheel and what it depends on."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .conftest import Installed
+
+pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300), pytest.mark.xdist_group("wheel")]
+
+USE = """
+import sys
+from manager import OllamaManager
+
+with OllamaManager(host="127.0.0.1:{port}", binary=[sys.executable, "-m", "manager.simulator"]) as m:
+    print(m.chat("simulated", "Hello from the wheel").message.content.splitlines()[0])
+    print(len(m.embed_array("simulated-embed", ["one", "two"])))
+    print(m.status().owned)
+print(m.status().state.value)
+"""
+
+
+def test_it_holds_both_packages_and_nothing_else(installed: Installed) -> None:
+    names = zipfile.ZipFile(installed.wheel).namelist()
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"manager", "ollama_api"}
+    assert {"manager/py.typed", "ollama_api/py.typed"} <= set(names)
+
+
+def test_both_packages_are_imported_from_it(installed: Installed) -> None:
+    code = "import manager, ollama_api; print(manager.__file__); print(ollama_api.__file__)"
+    found = installed.run(installed.python, "-c", code)
+    assert found.returncode == 0, found.stderr
+    assert all(str(installed.folder) in line for line in found.stdout.splitlines())
+
+
+def test_the_command_tells_what_it_can(installed: Installed) -> None:
+    found = installed.run(installed.bin / "ollama-manager", "--help")
+    assert found.returncode == 0, found.stderr
+    assert all(word in found.stdout for word in ("demo", "chat", "simulate"))
+
+
+def test_a_manager_starts_the_simulator_and_leaves_nothing(
+    installed: Installed, free_port: int
+) -> None:
+    found = installed.run(installed.python, "-c", USE.format(port=free_port))
+    assert found.returncode == 0, found.stderr
+    text, vectors, owned, state = found.stdout.splitlines()
+    assert "Hello from the wheel" in text
+    assert (vectors, owned, state) == ("2", "True", "stopped")
+
+
+@pytest.mark.parametrize("package", ["manager", "ollama_api"])
+def test_every_public_symbol_has_a_known_type(installed: Installed, package: str) -> None:
+    pyright = Path(sys.executable).with_name("pyright")
+    # pyright looks for the package in the environment of the first `python` on PATH
+    found = installed.run(
+        pyright,
+        "--verifytypes",
+        package,
+        "--ignoreexternal",
+        "--outputjson",
+        PATH=f"{installed.bin}{os.pathsep}{os.environ['PATH']}",
+    )
+    report = json.loads(found.stdout)["typeCompleteness"]
+    assert report["packageRootDirectory"].startswith(str(installed.folder))
+    unknown = [symbol["name"] for symbol in report["symbols"] if not symbol["isTypeKnown"]]
+    assert unknown == []
+    assert report["completenessScore"] == 1
