@@ -38,6 +38,7 @@ NAMES: Mapping[str, str] = {
     # manager
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
+    "home_async": "home_sync",
     "later_async": "later_sync",
     "pause_async": "pause_sync",
     "run_async": "run_sync",

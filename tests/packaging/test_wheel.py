@@ -20,7 +20,8 @@ USE = """
 import sys
 from manager import OllamaManager
 
-with OllamaManager(host="127.0.0.1:{port}", binary=[sys.executable, "-m", "manager.simulator"]) as m:
+binary = [sys.executable, "-m", "manager.simulator"]
+with OllamaManager(host="127.0.0.1:{port}", binary=binary) as m:
     print(m.chat("simulated", "Hello from the wheel").message.content.splitlines()[0])
     print(len(m.embed_array("simulated-embed", ["one", "two"])))
     print(m.status().owned)

@@ -1,0 +1,104 @@
+"""The life of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ollama_api.api.server import version
+
+from manager.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from manager._async.session import AsyncSession
+    from manager.config import ConfigChange, ManagerConfig
+    from manager.events import Events
+    from manager.status import ServerStatus
+
+__all__ = ["AsyncServerMethods"]
+
+
+class AsyncServerMethods:
+    """Starting, stopping and looking at the server."""
+
+    _session: AsyncSession
+
+    async def start_server(self) -> ServerStatus:
+        """Start the server, or adopt the one that already answers at ``host``.
+
+        Returns:
+            The status once it answers.
+
+        Raises:
+            ServerNotFoundError: There is no ``ollama`` program.
+            ServerStartError: It exited, was not ready in time, or the port is taken.
+            ServerNotOwnedError: ``host`` is not this machine.
+        """
+        return await self._session.server.start()
+
+    async def stop_server(self) -> None:
+        """Stop the managed server for everybody: SIGTERM, then SIGKILL, its runners included.
+
+        Calls of the managers that used it fail until ``start_server()``.
+
+        Raises:
+            ServerNotOwnedError: The server is foreign or remote; it is left alone.
+        """
+        await self._session.server.stop()
+
+    async def restart_server(self) -> ServerStatus:
+        """Stop the managed server and start it again, for everybody.
+
+        Returns:
+            The status once it answers.
+
+        Raises:
+            ServerNotOwnedError: The server is foreign or remote; it is left alone.
+            ServerStartError: It did not come up again.
+        """
+        return await self._session.server.restart()
+
+    def status(self) -> ServerStatus:
+        """Return what is known of the server: a snapshot, no I/O."""
+        return self._session.server.status()
+
+    async def server_log(self, lines: int = 50) -> list[str]:
+        """Return the last lines of the managed server's log.
+
+        Args:
+            lines: How many at most.
+
+        Raises:
+            InvalidRequestError: ``lines`` is not positive.
+            ServerNotOwnedError: The server is foreign or remote.
+        """
+        if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
+            raise InvalidRequestError(
+                f"lines must be a whole number from 1, got {lines!r}", argument="lines"
+            )
+        return await self._session.server.log(lines)
+
+    async def version(self) -> str:
+        """Return the version of Ollama that answers (``GET /api/version``)."""
+        return (await self._session.send(version.build_request())).version
+
+    async def reload_config(self) -> tuple[ConfigChange, ...]:
+        """Read the configuration file and environment again.
+
+        Returns:
+            What has changed. A changed server setting takes effect with the next call, which
+            starts the server anew.
+
+        Raises:
+            ConfigError: The new configuration is wrong; the one in force stays.
+        """
+        return await self._session.reload_config()
+
+    @property
+    def config(self) -> ManagerConfig:
+        """The configuration in force."""
+        return self._session.config
+
+    @property
+    def events(self) -> Events:
+        """Where to subscribe to what happens."""
+        return self._session.events

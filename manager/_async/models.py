@@ -1,0 +1,319 @@
+"""Local models, and how they come and go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ollama_api.api.inference import chat, embed
+from ollama_api.api.models import (
+    copy_model,
+    create_model,
+    delete_model,
+    list_models,
+    list_running,
+    pull_model,
+    push_model,
+    show_model,
+)
+
+from manager._async.progress import follow_progress
+from manager._async.uploads import digests_of, upload_missing
+from manager.blobs import local_files
+from manager.defaults import apply_defaults
+from manager.errors import CapabilityError
+from manager.model_requests import (
+    build_copy_request,
+    build_create_request,
+    build_delete_request,
+    build_pull_request,
+    build_push_request,
+    build_show_request,
+)
+from manager.names import canonical_name
+from manager.requests import (
+    build_embedding_load_request,
+    build_load_request,
+    build_unload_request,
+)
+from manager.shown import shown_model
+from manager.timeouts import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ollama_api.models import (
+        ListModelResponse,
+        Options,
+        ProcessModelResponse,
+        ProgressResponse,
+    )
+    from ollama_api.models.options import OptionsDict
+
+    from manager._async.session import AsyncSession
+    from manager.blobs import FilesInput
+    from manager.progress import ProgressListener
+    from manager.shown import ShownModel
+    from manager.timeouts import TimeoutInput
+    from manager.types import KeepAlive, MessageInput
+
+__all__ = ["AsyncModelMethods"]
+
+
+class AsyncModelMethods:
+    """Listing, showing, pulling, creating, copying, deleting, loading models."""
+
+    _session: AsyncSession
+
+    async def list_models(self) -> list[ListModelResponse]:
+        """Return the local models, the most recently modified first (``GET /api/tags``)."""
+        return (await self._session.send(list_models.build_request())).models
+
+    async def list_running(self) -> list[ProcessModelResponse]:
+        """Return the models that are loaded (``GET /api/ps``)."""
+        return (await self._session.send(list_running.build_request())).models
+
+    async def show_model(self, model_name: str, *, verbose: bool = False) -> ShownModel:
+        """Return what is known of a model: ``ShowResponse`` plus size and digest.
+
+        Args:
+            model_name: The model.
+            verbose: Include the tokenizer's vocabulary and other large lists.
+
+        Raises:
+            InvalidRequestError: The name is malformed; nothing was sent.
+            ModelNotFoundError: The model is not there.
+
+        Source: Ollama ``POST /api/show`` and ``GET /api/tags``.
+        """
+        body = build_show_request(model_name, verbose=verbose or None)
+        shown = await self._session.send(show_model.build_request(body=body), model=model_name)
+        wanted = canonical_name(model_name)
+        for entry in await self.list_models():
+            if canonical_name(entry.name) == wanted:
+                return shown_model(shown, entry)
+        return shown_model(shown, None)
+
+    async def pull_model(
+        self,
+        model_name: str,
+        *,
+        insecure: bool = False,
+        on_progress: ProgressListener | None = None,
+        timeout: TimeoutInput = DEFAULT,
+    ) -> ProgressResponse:
+        """Download a model from the hub; a pull that broke off goes on where it was.
+
+        Args:
+            model_name: The model.
+            insecure: Allow a registry without https or with a certificate that is not trusted.
+            on_progress: Called with each ``ProgressResponse``; sizes are in bytes.
+            timeout: The longest silence in seconds; by default there is no limit.
+
+        Returns:
+            The last line, with status ``success``.
+
+        Raises:
+            InvalidRequestError: The name is malformed; nothing was sent.
+            ModelNotFoundError: The hub does not have it.
+            APIError: The pull failed, with the server's reason.
+            StreamInterruptedError: The connection was lost before the end.
+
+        Source: Ollama ``POST /api/pull``.
+        """
+        body = build_pull_request(model_name, stream=True, insecure=insecure)
+        return await follow_progress(
+            self._session,
+            pull_model.build_request(body=body),
+            model=model_name,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    async def push_model(
+        self,
+        model_name: str,
+        *,
+        insecure: bool = False,
+        on_progress: ProgressListener | None = None,
+        timeout: TimeoutInput = DEFAULT,
+    ) -> ProgressResponse:
+        """Upload a model to the hub; takes and raises what ``pull_model`` does.
+
+        Source: Ollama ``POST /api/push``.
+        """
+        body = build_push_request(model_name, stream=True, insecure=insecure)
+        return await follow_progress(
+            self._session,
+            push_model.build_request(body=body),
+            model=model_name,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    async def has_model(self, model_name: str) -> bool:
+        """Return whether a model is there; asks the server, never a cache.
+
+        Raises:
+            InvalidRequestError: The name is malformed; nothing was sent.
+        """
+        request = show_model.build_request(body=build_show_request(model_name))
+        return await self._session.transport.exists(request, model=model_name)
+
+    async def ensure_model(
+        self,
+        model_name: str,
+        *,
+        pull: bool = True,
+        on_progress: ProgressListener | None = None,
+        timeout: TimeoutInput = DEFAULT,
+    ) -> None:
+        """Make sure that a model is there before it is used.
+
+        Args:
+            model_name: The model.
+            pull: Pull it if it is missing.
+            on_progress: As for ``pull_model``.
+            timeout: As for ``pull_model``.
+
+        Raises:
+            ModelNotFoundError: It is missing and ``pull`` is false, or the hub does not have it.
+            APIError: The pull failed.
+        """
+        if not pull:
+            body = build_show_request(model_name)
+            await self._session.send(show_model.build_request(body=body), model=model_name)
+        elif not await self.has_model(model_name):
+            await self.pull_model(model_name, on_progress=on_progress, timeout=timeout)
+
+    async def create_model(
+        self,
+        model_name: str,
+        *,
+        from_model: str | None = None,
+        files: FilesInput | None = None,
+        adapters: FilesInput | None = None,
+        system: str | None = None,
+        template: str | None = None,
+        parameters: Options | OptionsDict | Mapping[str, Any] | None = None,
+        messages: Sequence[MessageInput] | None = None,
+        license: str | Sequence[str] | None = None,
+        quantize: str | None = None,
+        on_progress: ProgressListener | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput = DEFAULT,
+    ) -> ProgressResponse:
+        """Make a model from another one or from local files.
+
+        Args:
+            model_name: The name of the new model.
+            from_model: The model to start from.
+            files: GGUF or safetensors files: a path, a list of paths, a folder, or name -> path.
+            adapters: LoRA adapters, in the same forms.
+            system: The system prompt.
+            template: The prompt template.
+            parameters: Options that hold unless a request says otherwise.
+            messages: Messages that come before every conversation.
+            license: The license text, or several.
+            quantize: The type of quantization, such as ``q4_K_M``.
+            on_progress: Called with each ``ProgressResponse``.
+            extra_body: Fields that this version does not know yet, passed on unchecked.
+            timeout: The longest silence in seconds; by default there is no limit.
+
+        Returns:
+            The last line, with status ``success``.
+
+        Raises:
+            InvalidRequestError: An argument is wrong or a file cannot be read; nothing was sent.
+            APIError: The server could not make it, with its reason.
+
+        Source: Ollama ``POST /api/create`` and ``POST /api/blobs/:digest``.
+        """
+        local = local_files(files, argument="files")
+        local_adapters = local_files(adapters, argument="adapters")
+        digests = await digests_of(local)
+        adapter_digests = await digests_of(local_adapters)
+        body = build_create_request(
+            model_name,
+            stream=True,
+            from_model=from_model,
+            files=digests,
+            adapters=adapter_digests,
+            system=system,
+            template=template,
+            parameters=parameters,
+            messages=messages,
+            license=license,
+            quantize=quantize,
+            extra_body=extra_body,
+        )
+        transport = self._session.transport
+        await upload_missing(transport, local, digests, model=model_name)
+        await upload_missing(transport, local_adapters, adapter_digests, model=model_name)
+        return await follow_progress(
+            self._session,
+            create_model.build_request(body=body),
+            model=model_name,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    async def copy_model(self, source: str, destination: str) -> None:
+        """Give a model another name as well (``POST /api/copy``).
+
+        Raises:
+            InvalidRequestError: A name is malformed; nothing was sent.
+            ModelNotFoundError: ``source`` is not there.
+        """
+        body = build_copy_request(source, destination)
+        await self._session.send(copy_model.build_request(body=body), model=source)
+
+    async def delete_model(self, model_name: str) -> None:
+        """Delete a local model (``DELETE /api/delete``).
+
+        Raises:
+            InvalidRequestError: The name is malformed; nothing was sent.
+            ModelNotFoundError: It is not there.
+        """
+        body = build_delete_request(model_name)
+        await self._session.send(delete_model.build_request(body=body), model=model_name)
+
+    async def load_model(
+        self,
+        model_name: str,
+        *,
+        keep_alive: KeepAlive | None = None,
+        timeout: TimeoutInput = DEFAULT,
+    ) -> None:
+        """Load a model into memory, so that the first request does not wait for it.
+
+        Args:
+            model_name: The model.
+            keep_alive: How long it stays: seconds, or a duration like ``"5m"``; -1 is for ever.
+            timeout: The longest silence in seconds, or a ``Timeouts`` record.
+
+        Raises:
+            ModelNotFoundError: It is not there.
+
+        Source: Ollama ``POST /api/chat`` without messages.
+        """
+        body = build_load_request(model_name, keep_alive=keep_alive)
+        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        try:
+            await self._session.send(
+                chat.build_request(body=body), model=model_name, timeout=timeout
+            )
+        except CapabilityError:  # a model that can only embed
+            await self._session.send(
+                embed.build_request(body=build_embedding_load_request(body)),
+                model=model_name,
+                timeout=timeout,
+            )
+
+    async def unload_model(self, model_name: str, *, timeout: TimeoutInput = DEFAULT) -> None:
+        """Remove a model from memory (``POST /api/chat`` with ``keep_alive: 0``).
+
+        Raises:
+            ModelNotFoundError: It is not there.
+        """
+        body = build_unload_request(model_name)
+        await self._session.send(chat.build_request(body=body), model=model_name, timeout=timeout)

@@ -1,0 +1,144 @@
+"""What all groups of methods share: configuration, server, transport, events."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+from ollama_api.api.models import list_models
+
+from manager._async.server import AsyncServer
+from manager._async.transport import AsyncTransport
+from manager.config import diff_configs
+from manager.errors import ConfigError, ModelNotFoundError, OllamaManagerError
+from manager.events import ConfigRejected, ConfigReloaded, Events
+from manager.http import http_settings
+from manager.in_flight import InFlight
+from manager.logs import CallLog, configure_logging
+from manager.missing import explain_missing
+from manager.timeouts import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ollama_api.types import Request
+
+    from manager._async.lines import AsyncLines
+    from manager.config import ConfigChange, ManagerConfig
+    from manager.timeouts import TimeoutInput
+    from manager.watch import ConfigWatcher
+
+__all__ = ["AsyncSession"]
+
+T = TypeVar("T")
+
+_SUGGESTION_SECONDS = 2.0
+
+
+class AsyncSession:
+    """The parts of one manager and the order in which they end.
+
+    Args:
+        config: The configuration in force.
+        reload: Reads the configuration again from where it came from.
+    """
+
+    def __init__(self, config: ManagerConfig, reload: Callable[[], ManagerConfig]) -> None:
+        self.config = config
+        self.events = Events()
+        self._reload = reload
+        self._watcher: ConfigWatcher | None = None
+        self._file_changed = False
+        configure_logging(config.logging)
+        self._log = CallLog(config.logging.level)
+        in_flight: InFlight[AsyncLines[Any]] = InFlight()
+        self.server = AsyncServer(config, self.events, in_flight.count)
+        self._transport = AsyncTransport(config, self.server, self.events, self._log, in_flight)
+
+    @property
+    def transport(self) -> AsyncTransport:
+        """Sends requests without an explanation of what is missing."""
+        return self._transport
+
+    async def send(
+        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+    ) -> T:
+        """Send ``request``; a missing model is explained."""
+        await self._follow_file()
+        try:
+            return await self._transport.send(request, model=model, timeout=timeout)
+        except ModelNotFoundError as error:
+            raise await self._explained(error) from error.__cause__
+
+    async def stream(
+        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+    ) -> AsyncLines[T]:
+        """Send ``request`` and return the lines of its answer; a missing model is explained."""
+        await self._follow_file()
+        try:
+            return await self._transport.stream(request, model=model, timeout=timeout)
+        except ModelNotFoundError as error:
+            raise await self._explained(error) from error.__cause__
+
+    async def _explained(self, error: ModelNotFoundError) -> ModelNotFoundError:
+        """Add the local models that are close in name, and how to get the one that was meant."""
+        try:
+            local = await self._transport.send(
+                list_models.build_request(), timeout=_SUGGESTION_SECONDS
+            )
+        except OllamaManagerError:
+            return error
+        return explain_missing(error, [entry.name for entry in local.models])
+
+    async def _follow_file(self) -> None:
+        """Watch the configuration file, and use what it says for the calls from now on."""
+        if self._watcher is None and self.config.source.path and self.config.server.watch:
+            from manager.watch import ConfigWatcher
+
+            path = self.config.source.path
+            digest = self.config.source.digest
+            self._watcher = ConfigWatcher(path, self._note_change, digest=digest)
+            self._watcher.start()
+        if self._file_changed:
+            self._file_changed = False
+            with contextlib.suppress(ConfigError):  # an event says so; the last good one stays
+                await self.reload_config()
+
+    def _note_change(self) -> None:
+        self._file_changed = True
+
+    async def reload_config(self) -> tuple[ConfigChange, ...]:
+        """Read the configuration again and put it in force for the calls that follow.
+
+        Raises:
+            ConfigError: It is wrong; the one in force stays.
+        """
+        before = self.config
+        try:
+            config = self._reload()
+            # an address holds for the life of a manager
+            server = attrs.evolve(config.server, host=before.server.host)
+            config = attrs.evolve(config, server=server)
+            changes = tuple(diff_configs(before, config))
+            if not changes:
+                return ()
+            http_settings(config)  # refuses a key that would be sent in the clear
+            configure_logging(config.logging, before.logging)
+        except ConfigError as error:
+            self.events.emit(ConfigRejected(error=error))
+            raise
+        self.config = config
+        self._log.set_level(config.logging.level)
+        await self._transport.configure(config)
+        await self.server.configure(config)
+        self.events.emit(ConfigReloaded(changes=changes))
+        return changes
+
+    async def close(self) -> None:
+        """End the streams, the connections, the lease and the subscriptions, in this order."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        await self._transport.close()
+        await self.server.close()
+        self.events.close()

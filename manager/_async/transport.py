@@ -1,0 +1,275 @@
+"""Sends requests: waits for the server, retries, and turns what comes back into types or errors."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+
+from manager._async.lines import AsyncLines, end_in_time, shut_down
+from manager.calls import Call
+from manager.errors import (
+    APIError,
+    InvalidRequestError,
+    OllamaManagerError,
+    ServerUnavailableError,
+)
+from manager.failures import error_from_status
+from manager.http import http_settings
+from manager.timeouts import DEFAULT, resolve_timeouts
+from manager.waiting import home_async, pause_async
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ollama_api.types import Request
+
+    from manager._async.server import AsyncServer
+    from manager.config import ManagerConfig
+    from manager.events import Events
+    from manager.http import ClientSettings, HttpSettings
+    from manager.in_flight import InFlight
+    from manager.logs import CallLog
+    from manager.timeouts import TimeoutInput
+
+__all__ = ["AsyncTransport"]
+
+T = TypeVar("T")
+
+# What httpcore traces when there is a new connection.
+_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
+
+
+class AsyncTransport:
+    """Sends the requests of one manager.
+
+    Args:
+        config: Where to, and with which limits.
+        server: Is asked to be ready before each request.
+        events: Hears of each request.
+        log: Writes each request down.
+        in_flight: Counts them.
+    """
+
+    def __init__(
+        self,
+        config: ManagerConfig,
+        server: AsyncServer,
+        events: Events,
+        log: CallLog,
+        in_flight: InFlight[AsyncLines[Any]],
+    ) -> None:
+        self._server = server
+        self._events = events
+        self._log = log
+        self._in_flight = in_flight
+        self._client: httpx.AsyncClient | None = None
+        self._client_pid = 0
+        self._client_home: object = None
+        self._lock = threading.Lock()
+        self._retired: list[httpx.AsyncClient] = []
+        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._closed = False
+        self._apply(http_settings(config))
+
+    def _apply(self, settings: HttpSettings) -> None:
+        self._settings = settings
+
+    async def configure(self, config: ManagerConfig) -> None:
+        """Use a new configuration for the calls that start from now on."""
+        settings = http_settings(config)
+        if settings.client != self._settings.client:
+            # open streams keep their connections: the old client is closed at the end
+            if self._client is not None and self._client_pid == os.getpid():
+                self._retired.append(self._client)
+            self._client = None
+        self._apply(settings)
+
+    async def send(
+        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+    ) -> T:
+        """Send ``request`` and return its whole answer.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        return await self._deliver(self._begin(request, model, timeout))
+
+    async def exists(
+        self, request: Request[object], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+    ) -> bool:
+        """Send ``request``, whose 404 is an answer like any other, and return whether it was not.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        call = self._begin(request, model, timeout)
+        call.absence_is_answer = True
+        try:
+            await self._deliver(call)
+        except APIError as error:
+            if error.status_code == 404:
+                return False
+            raise
+        return True
+
+    async def _deliver(self, call: Call[T]) -> T:
+        self._in_flight.begin()
+        try:
+            while True:
+                try:
+                    response = await self._answer(call)
+                    content = await self._read(call, response)
+                    answer = call.decode(content)
+                except OllamaManagerError as error:
+                    await self._pause(call, error)
+                else:
+                    call.finish(response.status_code, len(content), response.headers, answer)
+                    return answer
+        finally:
+            self._in_flight.end()
+
+    async def stream(
+        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+    ) -> AsyncLines[T]:
+        """Send ``request`` and return the lines of its answer, once that has begun.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        call = self._begin(request, model, timeout)
+        self._in_flight.begin()
+        try:
+            while True:
+                try:
+                    response = await self._answer(call)
+                except OllamaManagerError as error:
+                    await self._pause(call, error)
+                else:
+                    return AsyncLines(response, call, self._in_flight)
+        finally:
+            self._in_flight.end()
+
+    async def close(self) -> None:
+        """End every open stream and close the connections; later calls fail."""
+        self._closed = True
+        for lines in self._in_flight.streams():
+            await lines.close()
+        clients = [*self._retired, *([self._client] if self._client is not None else [])]
+        self._retired, self._client = [], None
+        if self._client_pid == os.getpid():
+            with self._lock:
+                connections = list(self._connections)
+            for connection in connections:
+                shut_down(connection)  # closing it would not wake up who waits for an answer
+            for client in clients:
+                await client.aclose()
+
+    def _begin(self, request: Request[T], model: str | None, timeout: TimeoutInput) -> Call[T]:
+        return Call(
+            request,
+            model=model,
+            timeouts=resolve_timeouts(timeout, self._settings.timeouts),
+            policy=self._settings.retry,
+            events=self._events,
+            log=self._log,
+        )
+
+    async def _answer(self, call: Call[T]) -> httpx.Response:
+        """Send the request once and return its answer, its body unread; an error status raises."""
+        if self._closed:
+            raise ServerUnavailableError(
+                "this manager is closed",
+                code="manager_closed",
+                retryable=False,
+                hint="make a new one",
+                **call.context,
+            )
+        await self._server.ready(call)
+        request = self._http_request(call)
+        call.begin_attempt(request.headers)
+        try:
+            response = await self._http_client().send(request, stream=True)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            self._server.suspect()
+            raise call.lost(error, answering=False) from error
+        if not response.is_success:
+            body = await self._read(call, response)
+            raise error_from_status(response.status_code, response.headers, body, **call.context)
+        return response
+
+    def _http_request(self, call: Call[T]) -> httpx.Request:
+        limits = call.timeouts
+        headers = {"content-type": "application/json"} if call.body is not None else {}
+        if call.request.content is not None:
+            headers = {"content-type": "application/octet-stream"}
+        return self._http_client().build_request(
+            call.request.method,
+            call.request.path,
+            content=call.body if call.request.content is None else call.request.content,
+            headers=headers,
+            extensions={"trace": self._note_connection},
+            timeout=httpx.Timeout(
+                connect=call.within(limits.connect),
+                read=call.within(limits.first_token),
+                write=call.within(limits.first_token),
+                pool=call.within(limits.first_token),
+            ),
+        )
+
+    async def _note_connection(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in _CONNECTED:
+            with self._lock:
+                self._connections.add(info["return_value"])
+
+    async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
+        cancel_deadline = end_in_time(response, call)
+        try:
+            content = await response.aread()
+            call.remaining()
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            self._server.suspect()
+            raise call.lost(error, answering=False) from error
+        finally:
+            cancel_deadline()
+            await response.aclose()
+        return content
+
+    async def _pause(self, call: Call[T], error: OllamaManagerError) -> None:
+        """Wait until the request may be sent again; raise ``error`` if it may not."""
+        await pause_async(call.delay_after(error))
+
+    def _http_client(self) -> httpx.AsyncClient:
+        """Return the client, a new one in a forked child: sockets must not be shared."""
+        client = self._client
+        if client is None or self._client_pid != os.getpid():
+            with self._lock:
+                if self._client is None or self._client_pid != os.getpid():
+                    self._client = _make_client(self._settings.client)
+                    self._client_pid = os.getpid()
+                    self._client_home = home_async()
+                client = self._client
+        if self._client_home is not home_async():
+            raise InvalidRequestError(
+                "this manager belongs to the event loop that it was first used on",
+                code="wrong_event_loop",
+                hint="make one for each event loop, and close it there",
+            )
+        return client
+
+
+def _make_client(settings: ClientSettings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=settings.base_url,
+        headers=settings.headers,
+        verify=settings.ssl_context(),
+        proxy=settings.proxy,
+        trust_env=settings.trust_env,
+        limits=httpx.Limits(
+            max_connections=settings.max_connections,
+            max_keepalive_connections=settings.max_keepalive,
+        ),
+    )

@@ -1,0 +1,126 @@
+# generated from manager/_async/embed.py by codegen.sh - do not edit
+"""Embeddings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from ollama_api.api.inference import embed
+
+from manager.arrays import embedding_array
+from manager.defaults import apply_defaults
+from manager.requests import build_embed_request
+from manager.timeouts import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from ollama_api.models import EmbedResponse, Options
+    from ollama_api.models.options import OptionsDict
+
+    from manager._sync.session import Session
+    from manager.timeouts import TimeoutInput
+    from manager.types import KeepAlive
+
+__all__ = ["EmbedMethods"]
+
+
+class EmbedMethods:
+    """Turning text into vectors."""
+
+    _session: Session
+
+    def embed(
+        self,
+        model_name: str,
+        text: str | Sequence[str],
+        *,
+        dimensions: int | None = None,
+        truncate: bool | None = None,
+        keep_alive: KeepAlive | None = None,
+        options: Options | OptionsDict | Mapping[str, Any] | None = None,
+        extra_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        **option_kwargs: Unpack[OptionsDict],
+    ) -> EmbedResponse:
+        """Return the embedding of a text, or of each of several.
+
+        Args:
+            model_name: The model.
+            text: One text or a list of them.
+            dimensions: How many numbers each embedding is cut to, where the model allows it.
+            truncate: Cut texts that are longer than the context (the default), or refuse them.
+            keep_alive: How long the model stays loaded: seconds, or a duration like ``"5m"``.
+            options: Options as a mapping, instead of keywords.
+            extra_options: Options that this version does not know yet, passed on unchecked.
+            extra_body: Fields that this version does not know yet, passed on unchecked.
+            timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            option_kwargs: Options as keywords.
+
+        Returns:
+            The answer; ``embeddings`` has one list of floats per text, in their order.
+
+        Raises:
+            InvalidRequestError: An argument is wrong; nothing was sent.
+            ModelNotFoundError: The model is not there.
+            CapabilityError: The model has no embeddings.
+            OllamaManagerError: The subclass that says what else went wrong.
+
+        Source: Ollama ``POST /api/embed``.
+
+        Example:
+            >>> m.embed("nomic-embed-text", ["red", "blue"]).embeddings
+        """
+        body = build_embed_request(
+            model_name,
+            text,
+            dimensions=dimensions,
+            truncate=truncate,
+            keep_alive=keep_alive,
+            options=options,
+            extra_options=extra_options,
+            extra_body=extra_body,
+            option_kwargs=option_kwargs,
+        )
+        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        request = embed.build_request(body=body)
+        return self._session.send(request, model=model_name, timeout=timeout)
+
+    def embed_array(
+        self,
+        model_name: str,
+        text: str | Sequence[str],
+        *,
+        dimensions: int | None = None,
+        truncate: bool | None = None,
+        keep_alive: KeepAlive | None = None,
+        options: Options | OptionsDict | Mapping[str, Any] | None = None,
+        extra_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        **option_kwargs: Unpack[OptionsDict],
+    ) -> NDArray[np.float32]:
+        """Return embeddings as a numpy array of float32, one row per text.
+
+        Takes what ``embed`` takes and raises what it raises; needs numpy
+        (``pip install axiom-ollama-manager[numpy]``).
+
+        Returns:
+            An array of shape (texts, dimensions); one text makes one row.
+        """
+        answer = self.embed(
+            model_name,
+            text,
+            dimensions=dimensions,
+            truncate=truncate,
+            keep_alive=keep_alive,
+            options=options,
+            extra_options=extra_options,
+            extra_body=extra_body,
+            timeout=timeout,
+            **option_kwargs,
+        )
+        return embedding_array(answer.embeddings)

@@ -1,0 +1,199 @@
+# generated from manager/_async/lines.py by codegen.sh - do not edit
+"""The lines of a streamed answer, decoded one by one."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import httpx
+
+from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
+from manager.failures import as_object, error_from_line
+from manager.ndjson import LineSplitter
+from manager.waiting import later_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from manager.calls import Call
+    from manager.in_flight import InFlight
+
+__all__ = ["Lines", "end_in_time", "shut_down"]
+
+T = TypeVar("T")
+
+# How long the end of a body may take after its last line.
+_END_SECONDS = 1.0
+
+
+def end_in_time(response: httpx.Response, call: Call[Any]) -> Callable[[], None]:
+    """End the connection when the total limit of its call passes; return what calls that off."""
+    left = call.left()
+    if left is None:
+        return _do_nothing
+    return later_sync(max(left, 0.0), partial(shut_down, _connection_of(response)))
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _connection_of(response: httpx.Response) -> Any:
+    return response.extensions.get("network_stream")
+
+
+def shut_down(connection: Any) -> None:
+    """End a network stream of httpcore, from any thread: whoever waits for it wakes up."""
+    raw = connection.get_extra_info("socket") if connection is not None else None
+    if raw is not None:
+        with contextlib.suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
+
+
+class Lines(Generic[T]):
+    """Iterates over the typed lines of one answer; made by the transport.
+
+    Ends when the body ends. Raises ``APIError`` on an error line, ``ServerUnavailableError`` when
+    the connection is lost, ``RequestTimeoutError`` when the server is silent for too long and
+    ``ResponseDecodeError`` on a line that cannot be read.
+    """
+
+    def __init__(
+        self, response: httpx.Response, call: Call[T], in_flight: InFlight[Lines[Any]]
+    ) -> None:
+        self.call = call
+        self._response = response
+        self._in_flight = in_flight
+        in_flight.opened(self)
+        # httpcore looks this up when it begins to read the body
+        response.request.extensions["timeout"]["read"] = call.timeouts.chunk
+        self._chunks: Iterator[bytes] = response.iter_bytes()
+        self._cancel_deadline = end_in_time(response, call)
+        self._splitter = LineSplitter()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._last: T | None = None
+        self._exhausted = False
+        self._closed = False
+        self._cancelled = False
+        self._reading = threading.Lock()
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        if not self._reading.acquire(blocking=False):
+            raise InvalidRequestError(
+                "this stream is being read already", hint="a stream has one consumer at a time"
+            )
+        try:
+            return self._next()
+        finally:
+            self._reading.release()
+
+    def _next(self) -> T:
+        try:
+            while not self._waiting and not self._exhausted and not self._closed:
+                self._read()
+            if self._closed or not self._waiting:
+                self._dispose()
+                raise StopIteration
+            self._last = item = self._decoded(self._waiting.popleft())
+        except OllamaManagerError as error:
+            self._dispose()
+            if self._cancelled:
+                raise StopIteration from None
+            self.call.fail(error)
+            raise
+        except StopIteration:
+            raise
+        except BaseException:  # a cancelled task, Ctrl-C: the server must stop generating
+            self._shut_down()
+            self._cancel_deadline()
+            self._closed = True
+            self._in_flight.closed(self)
+            raise
+        return item
+
+    def _read(self) -> None:
+        """Take in the next piece of the body."""
+        self.call.remaining()
+        try:
+            data = next(self._chunks, None)
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise self.call.lost(error, answering=True) from error
+        if data is not None:
+            self._size += len(data)
+            self._waiting.extend(self._splitter.feed(data))
+            return
+        self._exhausted = True
+        self.call.remaining()  # passed, it looks like the end of the body
+        if (rest := self._splitter.finish()) is not None:
+            self._waiting.append(rest)
+
+    def _decoded(self, line: bytes) -> T:
+        data = self.call.parse(line)
+        if as_object(data).get("error") is not None:
+            raise error_from_line(as_object(data), attempts=self.call.attempts, **self.call.context)
+        return self.call.typed(data, line)
+
+    @property
+    def closed_by_us(self) -> bool:
+        """Whether ``close()`` ended the stream, rather than the server."""
+        return self._cancelled
+
+    def complete(self) -> None:
+        """Note that the line that says "nothing follows" has been read, and free the connection."""
+        response = self._response
+        self.call.finish(response.status_code, self._size, response.headers, self._last)
+        cancel_wait = later_sync(_END_SECONDS, self._shut_down)
+        try:
+            # the end of the body: without it the connection could not be used again
+            while not self._exhausted and not self._closed:
+                self._read()
+        except OllamaManagerError:
+            pass  # the answer is complete all the same
+        finally:
+            cancel_wait()
+        self._dispose()
+
+    def interrupted(self) -> StreamInterruptedError:
+        """Return the error for a stream that ended before its last line, and note the failure."""
+        error = StreamInterruptedError(
+            "the stream ended before its last line",
+            hint="the server or its runner was lost; send the request again",
+            attempts=self.call.attempts,
+            **self.call.context,
+        )
+        self.call.fail(error)
+        return error
+
+    def close(self) -> None:
+        """End the stream: the connection closes, and the server stops generating.
+
+        May come from another thread or task than the one that reads; that one's iteration ends.
+        """
+        self._cancelled = self._cancelled or not self._closed
+        self._closed = True
+        self._shut_down()
+        if self._reading.acquire(blocking=False):
+            try:
+                self._dispose()
+            finally:
+                self._reading.release()
+
+    def _shut_down(self) -> None:
+        if not self._exhausted:
+            shut_down(_connection_of(self._response))
+
+    def _dispose(self) -> None:
+        self._closed = True
+        self._cancel_deadline()
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            self._response.close()
+        self._in_flight.closed(self)

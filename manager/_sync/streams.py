@@ -1,0 +1,150 @@
+# generated from manager/_async/streams.py by codegen.sh - do not edit
+"""Streams of tokens: what ``chat`` and ``generate`` return with ``stream=True``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
+
+from manager.accumulate import ChatAccumulator, GenerateAccumulator
+from manager.errors import (
+    APIError,
+    OllamaManagerError,
+    ServerUnavailableError,
+    StreamInterruptedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from ollama_api.models import ChatResponse, GenerateResponse
+
+    from manager._sync.lines import Lines
+
+__all__ = ["ChatStream", "GenerateStream"]
+
+ChunkT = TypeVar("ChunkT")
+
+
+class _Accumulator(Protocol[ChunkT]):
+    def add(self, chunk: ChunkT, /) -> None: ...
+    def text_of(self, chunk: ChunkT, /) -> str: ...
+    def is_last(self, chunk: ChunkT, /) -> bool: ...
+    def result(self) -> ChunkT | None: ...
+
+
+class _TokenStream(Generic[ChunkT]):
+    """Iterates over the typed chunks of an answer while it is being made.
+
+    Leaving the ``with`` block or calling ``close()`` closes the connection, and the server stops
+    generating. Iterating raises ``StreamInterruptedError`` when the stream ends early and
+    ``RequestTimeoutError`` when the server is silent for too long; both hold ``partial``.
+    """
+
+    def __init__(self, lines: Lines[ChunkT], accumulator: _Accumulator[ChunkT]) -> None:
+        self._lines = lines
+        self._answer = accumulator
+        self._complete = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[ChunkT]:
+        return self
+
+    def __next__(self) -> ChunkT:
+        if self._complete:
+            raise StopIteration
+        try:
+            chunk = next(self._lines, None)
+        except OllamaManagerError as error:
+            raise self._with_partial(error) from error.__cause__
+        if chunk is None:
+            raise self._ended_early()
+        self._answer.add(chunk)
+        if self._answer.is_last(chunk):
+            self._complete = True
+            self._lines.complete()
+        return chunk
+
+    def _ended_early(self) -> Exception:
+        if self._lines.closed_by_us:
+            return StopIteration()
+        error = self._lines.interrupted()
+        error.partial = self._answer.result()
+        return error
+
+    def _with_partial(self, error: OllamaManagerError) -> OllamaManagerError:
+        if isinstance(error, APIError | ServerUnavailableError):
+            error = StreamInterruptedError(
+                f"the stream broke off: {error.message}",
+                model=error.model,
+                endpoint=error.endpoint,
+                attempts=error.attempts,
+                request_id=error.request_id,
+            )
+        error.partial = self._answer.result()
+        return error
+
+    @property
+    def text(self) -> Iterator[str]:
+        """The pieces of text alone; one cursor with the chunks."""
+        return self._texts()
+
+    def _texts(self) -> Iterator[str]:
+        for chunk in self:
+            if text := self._answer.text_of(chunk):
+                yield text
+
+    @property
+    def partial(self) -> ChunkT | None:
+        """The answer so far as one response; ``None`` before the first chunk."""
+        return self._answer.result()
+
+    def final(self) -> ChunkT:
+        """Read to the end and return the whole answer as one response.
+
+        Raises:
+            StreamInterruptedError: The stream ended, or was closed, before its last line.
+            RequestTimeoutError: The server was silent for too long.
+        """
+        for _ in self:
+            pass
+        answer = self._answer.result()
+        if answer is None or not self._complete:
+            error = self._lines.interrupted()
+            error.partial = answer
+            raise error
+        return answer
+
+    def close(self) -> None:
+        """End the stream, from any thread or task; the server stops generating."""
+        self._lines.close()
+
+
+class ChatStream(_TokenStream["ChatResponse"]):
+    """A streamed answer of ``chat``.
+
+    Example:
+        >>> with m.chat("llama3.2", "Tell me a story", stream=True) as stream:
+        ...     for text in stream.text:
+        ...         print(text, end="", flush=True)
+    """
+
+    def __init__(self, lines: Lines[ChatResponse]) -> None:
+        super().__init__(lines, ChatAccumulator())
+
+
+class GenerateStream(_TokenStream["GenerateResponse"]):
+    """A streamed answer of ``generate``; used as ``ChatStream`` is."""
+
+    def __init__(self, lines: Lines[GenerateResponse]) -> None:
+        super().__init__(lines, GenerateAccumulator())

@@ -1,0 +1,305 @@
+"""One call to the server: its id, attempts, deadline, events and log records. No I/O."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from manager.errors import ResponseDecodeError
+from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
+from manager.failures import error_from_transport, timeout_error
+from manager.retry import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ollama_api.types import Request
+
+    from manager.config import RetryConfig
+    from manager.errors import OllamaManagerError
+    from manager.events import Events
+    from manager.logs import CallLog
+    from manager.timeouts import ResolvedTimeouts
+
+__all__ = ["Call"]
+
+T = TypeVar("T")
+
+# The system may wake up a little early.
+_TICK = 0.01
+
+_prefix = os.urandom(3).hex()
+_numbers = itertools.count(1)
+
+
+class Call(Generic[T]):
+    """What is known of a call from its first attempt to its end.
+
+    Args:
+        request: What is sent.
+        model: The model that the call is about, for errors and events.
+        timeouts: The limits that are in force.
+        policy: When it is sent again.
+        events: Who wants to hear of it.
+        log: Where it is written down.
+    """
+
+    def __init__(
+        self,
+        request: Request[T],
+        *,
+        model: str | None,
+        timeouts: ResolvedTimeouts,
+        policy: RetryConfig,
+        events: Events,
+        log: CallLog,
+    ) -> None:
+        self.request = request
+        self.timeouts = timeouts
+        self.request_id: str = f"{_prefix}-{next(_numbers)}"
+        self.attempts: int = 0
+        self.repeatable: bool = True
+        self._failures = 0
+        self.absence_is_answer: bool = False
+        self._model = model
+        self._policy = policy
+        self._events = events
+        self._log = log
+        self._began = time.monotonic()
+        self._body: bytes | None = None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What every error of this call says about it."""
+        return {
+            "model": self._model,
+            "endpoint": f"{self.request.method} {self.request.path}",
+            "request_id": self.request_id,
+        }
+
+    @property
+    def body(self) -> bytes | None:
+        """The encoded JSON body; made once, however many attempts there are."""
+        if self._body is None and self.request.json is not None:
+            self._body = msgspec.json.encode(self.request.json)
+        return self._body
+
+    def remaining(self) -> float | None:
+        """Return the seconds that are left of the total limit, or ``None`` without one.
+
+        Raises:
+            RequestTimeoutError: Nothing is left.
+        """
+        left = self.left()
+        if left is not None and left <= 0:
+            raise self.timed_out("total")
+        return left
+
+    def left(self) -> float | None:
+        """Return the seconds that are left of the total limit; negative once it has passed."""
+        total = self.timeouts.total
+        return None if total is None else total - (time.monotonic() - self._began)
+
+    def within(self, seconds: float | None) -> float | None:
+        """Return the smaller of a limit and what is left of the total one.
+
+        Raises:
+            RequestTimeoutError: Nothing is left of the total one.
+        """
+        return min(
+            (limit for limit in (self.remaining(), seconds) if limit is not None), default=None
+        )
+
+    def lost(self, error: Exception, *, answering: bool) -> OllamaManagerError:
+        """Return what an exception of httpx means; ``answering``: the answer had begun."""
+        left = self.left()
+        if left is not None and left < _TICK:
+            return self.timed_out("total")
+        return error_from_transport(
+            error, self.timeouts, answering=answering, attempts=self.attempts, **self.context
+        )
+
+    def timed_out(self, which: str) -> OllamaManagerError:
+        """Return the error for a limit that passed."""
+        return timeout_error(which, self.timeouts, attempts=self.attempts, **self.context)
+
+    def begin_attempt(self, headers: Mapping[str, str]) -> None:
+        """Note that the request is sent now, with these headers."""
+        self.attempts += 1
+        if self.attempts == 1 and self._events.active:
+            context = self.context
+            self._events.emit(
+                RequestStarted(
+                    request_id=self.request_id,
+                    endpoint=context["endpoint"],
+                    model=self._model,
+                )
+            )
+        if self._log.calls:
+            self._log.request(
+                self.request_id,
+                self.request.operation_id,
+                self.request.method,
+                self.request.path,
+                attempt=self.attempts,
+                model=self._model,
+                headers=headers,
+                body=self.request.json,
+            )
+
+    def delay_after(self, error: OllamaManagerError) -> float:
+        """Return the seconds to wait before the request is sent again.
+
+        Raises:
+            OllamaManagerError: ``error``, when it is not sent again.
+        """
+        if self.absence_is_answer and error.status_code == 404:
+            self.finish(404, 0, {}, None)
+            raise error
+        self._failures += 1  # one that was not even sent, for want of a server, counts too
+        elapsed = time.monotonic() - self._began
+        decision = decide(
+            self._policy,
+            error,
+            attempt=self._failures,
+            elapsed=elapsed,
+            repeatable=self.repeatable,
+        )
+        if decision.delay is None or not self._is_in_time(elapsed + decision.delay):
+            self.fail(error)
+            raise error
+        if self._events.active:
+            self._events.emit(
+                RequestRetried(
+                    request_id=self.request_id,
+                    endpoint=self.context["endpoint"],
+                    model=self._model,
+                    attempt=self.attempts,
+                    delay=decision.delay,
+                    error=error,
+                )
+            )
+        self._log.retry(
+            self.request_id,
+            self.request.operation_id,
+            attempt=self.attempts,
+            delay=decision.delay,
+            reason=decision.reason,
+        )
+        return decision.delay
+
+    def _is_in_time(self, elapsed: float) -> bool:
+        return self.timeouts.total is None or elapsed < self.timeouts.total
+
+    def fail(self, error: OllamaManagerError) -> None:
+        """Note that the call ended with ``error``."""
+        error.attempts = self.attempts
+        error.request_id = self.request_id
+        if self._events.active:
+            self._events.emit(
+                RequestFailed(
+                    request_id=self.request_id,
+                    endpoint=self.context["endpoint"],
+                    model=self._model,
+                    attempts=self.attempts,
+                    seconds=time.monotonic() - self._began,
+                    error=error,
+                )
+            )
+        self._log.failure(
+            self.request_id,
+            self.request.operation_id,
+            error,
+            seconds=time.monotonic() - self._began,
+            attempts=self.attempts,
+        )
+
+    def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:
+        """Note that the call was answered in full.
+
+        Args:
+            status: The HTTP status.
+            size: The size of the body in bytes.
+            headers: The headers of the answer.
+            answer: The decoded answer, of a stream the last line.
+        """
+        seconds = time.monotonic() - self._began
+        if self._events.active:
+            self._events.emit(
+                RequestFinished(
+                    request_id=self.request_id,
+                    endpoint=self.context["endpoint"],
+                    model=self._model,
+                    attempts=self.attempts,
+                    seconds=seconds,
+                )
+            )
+        if self._log.calls:
+            self._log.response(
+                self.request_id,
+                self.request.operation_id,
+                status=status,
+                seconds=seconds,
+                attempt=self.attempts,
+                received=size,
+                tokens_per_second=_tokens_per_second(answer),
+                headers=headers,
+                body=_as_json(answer) if self._log.bodies else None,
+            )
+
+    def decode(self, content: bytes) -> T:
+        """Return the result that the whole body of a good answer means.
+
+        Raises:
+            ResponseDecodeError: It is no valid JSON, or not what the spec promises.
+        """
+        if self.request.expects == "json":
+            return self.typed(self.parse(content), content)
+        return self.typed(content if self.request.expects == "text" else None, content)
+
+    def parse(self, content: bytes) -> object:
+        """Return the data of a JSON document that the server sent, ``None`` for an empty one.
+
+        Raises:
+            ResponseDecodeError: It is no valid JSON.
+        """
+        try:
+            return msgspec.json.decode(content) if content else None
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise self._undecodable(content, error) from error
+
+    def typed(self, data: object, content: bytes) -> T:
+        """Return the typed form of ``data``; ``content`` is what it was parsed from.
+
+        Raises:
+            ResponseDecodeError: It is not what the spec promises.
+        """
+        try:
+            return self.request.decode(data)
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            raise self._undecodable(content, error) from error
+
+    def _undecodable(self, content: bytes, error: Exception) -> ResponseDecodeError:
+        missing = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        return ResponseDecodeError(
+            f"the server's answer cannot be read: {missing}",
+            hint="is `host` an Ollama server, and is this package as new as it?",
+            text=content[:500].decode("utf-8", "replace"),
+            attempts=self.attempts,
+            **self.context,
+        )
+
+
+def _as_json(answer: object) -> object:
+    to_dict = getattr(answer, "to_dict", None)
+    return to_dict() if callable(to_dict) else None
+
+
+def _tokens_per_second(answer: object) -> float | None:
+    tokens = getattr(answer, "eval_count", None)
+    nanoseconds = getattr(answer, "eval_duration", None)
+    return tokens / nanoseconds * 1e9 if tokens and nanoseconds else None

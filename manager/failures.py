@@ -1,0 +1,252 @@
+"""What the wire says, turned into errors of this package: statuses, error lines, httpx."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+import msgspec
+
+from manager.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CapabilityError,
+    InternalServerError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    ServerBusyError,
+    ServerUnavailableError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from manager.errors import (
+        OllamaManagerError,
+    )
+    from manager.timeouts import ResolvedTimeouts
+
+__all__ = [
+    "as_object",
+    "error_from_line",
+    "error_from_status",
+    "error_from_transport",
+    "timeout_error",
+]
+
+_MAX_TEXT = 500
+_CAPABILITY = re.compile(r"does not support|this model is missing support", re.IGNORECASE)
+_MISSING_MODEL = re.compile(
+    r"model .*not found|file does not exist|manifest unknown|no such model", re.IGNORECASE
+)
+# 500s after which the same request may succeed: the runner of the model died, not the request.
+_RUNNER_DIED = re.compile(
+    r"runner process (has terminated|no longer running)|unexpected EOF|\bEOF\b|connection refused"
+    r"|connection reset|broken pipe|runner (has )?(died|exited|terminated)|signal: killed",
+    re.IGNORECASE,
+)
+
+
+def error_from_status(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    **context: Any,
+) -> OllamaManagerError:
+    """Return the error that an answer with a status of 300 or more means.
+
+    Args:
+        status: The HTTP status.
+        headers: The headers of the answer, with lower-case names.
+        body: The body: Ollama's ``{"error": ...}``, or whatever a proxy made of it.
+        context: What is known of the call: ``model``, ``endpoint``, ``request_id``.
+    """
+    data = _read_json(body)
+    message = _error_text(data) if data is not None else _plain_text(body)
+    details = {**context, "status_code": status}
+    if 300 <= status < 400:
+        return _redirected(headers.get("location"), details)
+    if (retry_after := _retry_after(headers)) is not None:
+        details["retry_after"] = retry_after
+    if isinstance(url := as_object(data).get("signin_url"), str):
+        details["signin_url"] = url
+    return _classified(
+        status,
+        message or f"the server answered with status {status}",
+        details,
+        by_ollama=isinstance(data, dict),
+    )
+
+
+def error_from_line(line: Mapping[str, Any], **context: Any) -> APIError:
+    """Return the error that a line ``{"error": ...}`` in a stream means."""
+    message = _error_text(line) or "the server reported an error without saying which"
+    status = context.pop("status_code", None)
+    if _MISSING_MODEL.search(message):
+        return ModelNotFoundError(
+            f"the hub does not have {context.get('model') or 'the model'}: {message}",
+            hint="check the name at https://ollama.com/search",
+            status_code=status,
+            **context,
+        )
+    if _CAPABILITY.search(message):
+        return CapabilityError(message, status_code=status, **context)
+    if "unauthorized" in message.lower():
+        return AuthenticationError(
+            message, hint="sign in with `ollama signin`", status_code=status, **context
+        )
+    return APIError(message, status_code=status, **context)
+
+
+def error_from_transport(
+    error: Exception, timeouts: ResolvedTimeouts, *, answering: bool, **context: Any
+) -> OllamaManagerError:
+    """Return what an exception of httpx means.
+
+    Args:
+        error: The exception.
+        timeouts: The limits that were in force.
+        answering: Whether the answer had begun.
+        context: What is known of the call.
+    """
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        which = "connect" if isinstance(error, httpx.ConnectTimeout) else "first_token"
+        return timeout_error(which, timeouts, **context)
+    if isinstance(error, httpx.TimeoutException):
+        return timeout_error("chunk" if answering else "first_token", timeouts, **context)
+    if isinstance(error, httpx.ConnectError):
+        return ServerUnavailableError(
+            f"cannot connect to the server: {_reason(error)}",
+            code="connection_refused",
+            hint="is it running, and is `host` right? `ollama-manager status` tells",
+            **context,
+        )
+    if isinstance(error, httpx.DecodingError):
+        return ResponseDecodeError(
+            f"the server's answer is badly compressed: {_reason(error)}",
+            hint="is there a proxy between, and does it work?",
+            **context,
+        )
+    if isinstance(error, httpx.TransportError) and not isinstance(error, _NEVER_SENT):
+        return ServerUnavailableError(
+            f"the connection was lost before the answer was complete: {_reason(error)}",
+            code="connection_lost",
+            **context,
+        )
+    return ServerUnavailableError(
+        f"the request could not be sent: {_reason(error)}",
+        code="transport_failed",
+        retryable=False,
+        **context,
+    )
+
+
+_NEVER_SENT = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
+_TIMEOUT_TEXT = {
+    "connect": "no connection to the server within {} s",
+    "first_token": "no answer began within {} s",
+    "chunk": "the stream was silent for {} s",
+    "total": "the call was not complete after {} s",
+}
+
+
+def timeout_error(which: str, timeouts: ResolvedTimeouts, **context: Any) -> RequestTimeoutError:
+    """Return the error for a limit that passed; ``which`` is a field of ``Timeouts``."""
+    seconds: float | None = getattr(timeouts, which)
+    return RequestTimeoutError(
+        _TIMEOUT_TEXT[which].format(f"{seconds:g}" if seconds is not None else "?"),
+        hint=f"allow more with timeout=Timeouts({which}=...), or {which}_timeout under [client]",
+        timeout=which,
+        seconds=seconds,
+        **context,
+    )
+
+
+def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
+    where = f" to {location}" if location else ""
+    return APIError(
+        f"the server redirects{where}, and redirects are not followed",
+        code="redirected",
+        hint="set `host` to the address that answers itself",
+        **details,
+    )
+
+
+def _classified(
+    status: int, message: str, details: dict[str, Any], *, by_ollama: bool
+) -> OllamaManagerError:
+    if status == 501 or _CAPABILITY.search(message):
+        return CapabilityError(
+            message,
+            hint="`show_model(...)` lists the capabilities of a model",
+            **details,
+        )
+    if status == 400:
+        return BadRequestError(message, **details)
+    if status == 401:
+        return AuthenticationError(
+            message, hint="sign in with `ollama signin`, or set api_key under [client]", **details
+        )
+    if status == 403:
+        return PermissionDeniedError(message, **details)
+    if status == 404 and by_ollama and details.get("model") is not None:
+        return ModelNotFoundError(message, **details)
+    if status in (404, 405):
+        return APIError(
+            message,
+            code="endpoint_not_found",
+            hint="the server is too old for this call, or `host` is not an Ollama server",
+            **details,
+        )
+    if status in (429, 503):
+        return ServerBusyError(message, hint="try again when it has less to do", **details)
+    if status >= 500:
+        passing = status in (502, 504) or bool(_RUNNER_DIED.search(message))
+        return InternalServerError(message, retryable=passing, **details)
+    return APIError(message, retryable=status == 408, **details)
+
+
+def _read_json(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _error_text(data: object) -> str:
+    if isinstance(data, str):
+        return data[:_MAX_TEXT]
+    error = as_object(data).get("error")
+    # proxies use the form of OpenAI's API: an object with a message
+    text = error if isinstance(error, str) else as_object(error).get("message")
+    return text[:_MAX_TEXT] if isinstance(text, str) else ""
+
+
+def as_object(data: object) -> dict[str, object]:
+    """Return parsed JSON as an object, an empty one where it is something else."""
+    return cast("dict[str, object]", data) if isinstance(data, dict) else {}
+
+
+def _plain_text(body: bytes) -> str:
+    text = body.decode("utf-8", "replace").strip()
+    if text[:1] == "<":  # a proxy's page
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        text = title.group(1).strip() if title else re.sub(r"<[^>]*>", " ", text)
+    return " ".join(text.split())[:_MAX_TEXT]
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return Retry-After in seconds; its other form, a date, is for caches and not read."""
+    try:
+        seconds = float(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < 86_400 else None
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -1,0 +1,166 @@
+"""Listens, and gives each connection a thread."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import threading
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from manager.simulator import origins, routes
+from manager.simulator.app import App
+from manager.simulator.connection import Connection
+from manager.simulator.exchange import ApiError, ClientGone, Reply, error_reply
+from manager.simulator.go_values import quote, timestamp
+
+if TYPE_CHECKING:
+    from manager.simulator.connection import Headers
+    from manager.simulator.environment import Settings
+    from manager.simulator.exchange import Request, Stream
+
+_BACKLOG = 1024
+_STATUS_OF_SIGPIPE = 128 + 13
+
+
+class ListenError(Exception):
+    """The address cannot be listened at; the text is Go's."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Bind the address.
+
+    Raises:
+        ListenError: It is taken, or not an address of this machine.
+    """
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        # Go resolves a name to its first address, and takes no host for all of them.
+        family, _, _, _, found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ListenError(f"listen tcp: lookup {host}: {error.strerror}") from error
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(found)
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        reasons = {
+            errno.EADDRINUSE: "address already in use",
+            errno.EADDRNOTAVAIL: "cannot assign requested address",
+            errno.EACCES: "permission denied",
+        }
+        reason = reasons.get(error.errno or 0, error.strerror)
+        raise ListenError(f"listen tcp {address}: bind: {reason}") from error
+    return sock
+
+
+class Server:
+    """A simulated server at a socket.
+
+    Args:
+        sock: A listening socket; belongs to the server from now on.
+        settings: What the environment asks for.
+        log_requests: Whether a line for each request goes to standard output.
+    """
+
+    def __init__(
+        self, sock: socket.socket, settings: Settings, *, log_requests: bool = True
+    ) -> None:
+        self.app: App = App(settings)
+        self._sock = sock
+        self._log_requests = log_requests
+        self._open: set[socket.socket] = set()
+        self._closed = threading.Event()
+        name: str = sock.getsockname()[0]
+        self._is_local = name.startswith("127.") or name == "::1"
+
+    @property
+    def address(self) -> str:
+        """Where it listens: host and port."""
+        host, port = self._sock.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def serve_forever(self) -> None:
+        """Accept connections until `close`."""
+        while not self._closed.is_set():
+            try:
+                sock, peer = self._sock.accept()
+            except OSError:
+                if self._closed.is_set():
+                    return
+                # Out of descriptors, most likely: let some requests end.
+                time.sleep(0.01)
+                continue
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            thread = threading.Thread(target=self._serve, args=(sock, peer[0]), daemon=True)
+            thread.start()
+
+    def close(self) -> None:
+        """Cut every connection and end every runner, at once."""
+        self._closed.set()
+        self.app.scheduler.close()
+        for sock in (self._sock, *self._open):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._sock.close()
+
+    def answer(self, request: Request) -> tuple[Reply | Stream, Headers]:
+        """The answer to a request, and headers to add to it."""
+        checked = origins.check(
+            request.method, request.headers, self.app.settings.origins, self._is_local
+        )
+        if isinstance(checked, Reply):
+            return checked, ()
+        handler = routes.find(request.method, request.path)
+        if isinstance(handler, Reply):
+            return handler, checked
+        try:
+            return handler(self.app, request), checked
+        except ApiError as error:
+            return error_reply(error), checked
+        except (ClientGone, OSError, EOFError):
+            raise
+        except Exception:
+            log_event(traceback.format_exc(), "ERROR")
+            return Reply(500), checked
+
+    def _serve(self, sock: socket.socket, peer: str) -> None:
+        def log(method: str, path: str, status: int, seconds: float) -> None:
+            if self._log_requests:
+                log_request(peer, method, path, status, seconds)
+
+        self._open.add(sock)
+        try:
+            Connection(sock, self.answer, log).serve()
+        finally:
+            self._open.discard(sock)
+
+
+def log_request(peer: str, method: str, path: str, status: int, seconds: float) -> None:
+    """One line on standard output for a request, in the manner of Ollama's web framework."""
+    moment = time.strftime("%Y/%m/%d - %H:%M:%S")
+    times = f"{moment} | {status} | {seconds * 1e3:10.3f}ms"
+    _write(1, f'[SIM] {times} | {peer:>15} | {method:<8} "{path}"\n')
+
+
+def log_event(message: str, level: str = "INFO") -> None:
+    """One line on standard error, in Ollama's form."""
+    _write(2, f"time={timestamp()} level={level} source=simulator msg={quote(message)}\n")
+
+
+def _write(descriptor: int, text: str) -> None:
+    # One write a line: lines of different threads do not mix.
+    try:
+        os.write(descriptor, text.encode("utf-8", "replace"))
+    except BrokenPipeError:
+        # Ollama dies of SIGPIPE when nobody reads its output any more.
+        os._exit(_STATUS_OF_SIGPIPE)
+    except OSError:
+        pass
