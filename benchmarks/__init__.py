@@ -1,0 +1,1 @@
+"""Measurements of what the manager costs: ``python -m benchmarks``."""
