@@ -65,6 +65,7 @@ class Call(Generic[T]):
         self.repeatable: bool = True
         self._failures = 0
         self.absence_is_answer: bool = False
+        self._over = False
         self._model = model
         self._policy = policy
         self._events = events
@@ -196,9 +197,12 @@ class Call(Generic[T]):
         return self.timeouts.total is None or elapsed < self.timeouts.total
 
     def fail(self, error: OllamaManagerError) -> None:
-        """Note that the call ended with ``error``."""
+        """Note that the call ended with ``error``; how it ended is told once."""
         error.attempts = self.attempts
         error.request_id = self.request_id
+        if self._over:
+            return
+        self._over = True
         if self._events.active:
             self._events.emit(
                 RequestFailed(
@@ -219,7 +223,7 @@ class Call(Generic[T]):
         )
 
     def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:
-        """Note that the call was answered in full.
+        """Note that the call was answered, in full or as far as its caller wanted.
 
         Args:
             status: The HTTP status.
@@ -227,6 +231,9 @@ class Call(Generic[T]):
             headers: The headers of the answer.
             answer: The decoded answer, of a stream the last line.
         """
+        if self._over:
+            return
+        self._over = True
         seconds = time.monotonic() - self._began
         if self._events.active:
             self._events.emit(

@@ -148,8 +148,7 @@ class AsyncLines(Generic[T]):
 
     async def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
-        response = self._response
-        self.call.finish(response.status_code, self._size, response.headers, self._last)
+        self._finish()
         cancel_wait = later_async(_END_SECONDS, self._shut_down)
         try:
             # the end of the body: without it the connection could not be used again
@@ -160,6 +159,10 @@ class AsyncLines(Generic[T]):
         finally:
             cancel_wait()
         await self._dispose()
+
+    def _finish(self) -> None:
+        response = self._response
+        self.call.finish(response.status_code, self._size, response.headers, self._last)
 
     def interrupted(self) -> StreamInterruptedError:
         """Return the error for a stream that ended before its last line, and note the failure."""
@@ -179,6 +182,7 @@ class AsyncLines(Generic[T]):
         """
         self._cancelled = self._cancelled or not self._closed
         self._closed = True
+        self._finish()
         self._shut_down()
         if self._reading.acquire(blocking=False):
             try:

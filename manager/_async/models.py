@@ -29,7 +29,7 @@ from manager.model_requests import (
     build_push_request,
     build_show_request,
 )
-from manager.names import canonical_name
+from manager.names import canonical_name, check_model_name
 from manager.requests import (
     build_embedding_load_request,
     build_load_request,
@@ -228,6 +228,7 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/create`` and ``POST /api/blobs/:digest``.
         """
+        check_model_name(model_name, source_suffix=False)  # before reading large files
         local = local_files(files, argument="files")
         local_adapters = local_files(adapters, argument="adapters")
         digests = await digests_of(local)

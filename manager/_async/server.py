@@ -113,8 +113,8 @@ class AsyncServer:
         """
         settings = server_settings(config)
         if settings != self._settings:
-            self._settings = settings
             await wait_async(self._link.reconfigure(settings))
+            self._settings = settings
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Tell the listeners; called on the link's thread."""

@@ -149,8 +149,7 @@ class Lines(Generic[T]):
 
     def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
-        response = self._response
-        self.call.finish(response.status_code, self._size, response.headers, self._last)
+        self._finish()
         cancel_wait = later_sync(_END_SECONDS, self._shut_down)
         try:
             # the end of the body: without it the connection could not be used again
@@ -161,6 +160,10 @@ class Lines(Generic[T]):
         finally:
             cancel_wait()
         self._dispose()
+
+    def _finish(self) -> None:
+        response = self._response
+        self.call.finish(response.status_code, self._size, response.headers, self._last)
 
     def interrupted(self) -> StreamInterruptedError:
         """Return the error for a stream that ended before its last line, and note the failure."""
@@ -180,6 +183,7 @@ class Lines(Generic[T]):
         """
         self._cancelled = self._cancelled or not self._closed
         self._closed = True
+        self._finish()
         self._shut_down()
         if self._reading.acquire(blocking=False):
             try:

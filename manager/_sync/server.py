@@ -114,8 +114,8 @@ class Server:
         """
         settings = server_settings(config)
         if settings != self._settings:
-            self._settings = settings
             wait_sync(self._link.reconfigure(settings))
+            self._settings = settings
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Tell the listeners; called on the link's thread."""

@@ -1,0 +1,178 @@
+"""Shapes that the templates know although Ollama's spec does not use them all, or not yet."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[2]
+TEMPLATES = ROOT / "spec" / "templates"
+
+NULL = {"type": "null"}
+MOMENT = {"type": "string", "format": "date-time"}
+PART = {"$ref": "#/components/schemas/Part"}
+SHAPES: dict[str, Any] = {
+    "Leaf": {"type": "object", "required": ["m"], "properties": {"m": {"type": "integer"}}},
+    "Tree": {
+        "type": "object",
+        "properties": {
+            "leaves": {
+                "type": "object",
+                "additionalProperties": {"$ref": "#/components/schemas/Leaf"},
+            },
+            "trees": {
+                "type": "object",
+                "additionalProperties": {"$ref": "#/components/schemas/Tree"},
+            },
+        },
+    },
+    "Kind": {"type": "string", "enum": ["b", "a"]},
+    "Part": {"type": "object", "required": ["n"], "properties": {"n": {"type": "integer"}}},
+    "Whole": {
+        "type": "object",
+        "required": ["maybe", "moments", "lists"],
+        "properties": {
+            "maybe": {"type": ["string", "null"]},
+            "moments": {"type": ["array", "null"], "items": MOMENT},
+            "lists": {"type": "array", "items": {"type": "array", "items": PART}},
+            "until": {"oneOf": [MOMENT, NULL]},
+            "part": {"oneOf": [PART, NULL]},
+            "either": {"oneOf": [PART, {"type": "string"}, {"type": "array", "items": PART}]},
+            "when": {"oneOf": [MOMENT, {"type": "integer"}]},
+            "by_name": {"type": "object", "additionalProperties": PART},
+            "kinds": {"type": "array", "items": {"$ref": "#/components/schemas/Kind"}},
+            "mixed": {"oneOf": [{"type": "array", "items": {"type": ["integer", "null"]}}, NULL]},
+            "self": {"$ref": "#/components/schemas/Whole"},
+            "class": {"type": "boolean"},
+            "camelCase": {"type": "number"},
+        },
+    },
+}
+
+
+def generate(folder: Path, schemas: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    spec = {
+        "openapi": "3.1.0",
+        "info": {"title": "Shapes", "version": "1"},
+        "paths": {},
+        "components": {"schemas": schemas},
+    }
+    (folder / "spec.yaml").write_text(yaml.safe_dump(spec, sort_keys=False))
+    command = ["-m", "openapi_python_client", "generate", "--meta", "none", "--fail-on-warning"]
+    files = ["--path", str(folder / "spec.yaml"), "--output-path", str(folder / "shapes")]
+    settings = ["--config", str(ROOT / "spec" / "codegen.yaml")]
+    return subprocess.run(
+        [sys.executable, *command, *files, *settings, "--custom-template-path", str(TEMPLATES)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("shapes")
+    result = generate(folder, SHAPES)
+    assert result.returncode == 0, result.stderr
+    sys.path.insert(0, str(folder))
+    try:
+        yield __import__("shapes.models").models
+    finally:
+        sys.path.remove(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "shapes"]:
+            del sys.modules[name]
+        shutil.rmtree(folder)
+
+
+WHOLE: dict[str, Any] = {
+    "maybe": "x",
+    "moments": ["2026-08-01T00:00:00+00:00"],
+    "lists": [[{"n": 1}]],
+}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {},
+        {"until": "2026-08-01T00:00:00+02:00"},
+        {"part": {"n": 1, "new": 2}},
+        {"either": {"n": 1}},
+        {"either": "text"},
+        {"either": [{"n": 1}]},
+        {"when": "2026-08-01T00:00:00+00:00"},
+        {"when": 5},
+        {"by_name": {"a": {"n": 1}}},
+        {"kinds": ["a", "unheard of"]},
+        {"mixed": [1, None]},
+        {"self": WHOLE},
+        {"class": False, "camelCase": 0.5},
+    ],
+    ids=str,
+)
+def test_shapes_come_back_as_they_were(shapes: ModuleType, extra: dict[str, Any]) -> None:
+    whole = shapes.Whole.from_dict({**WHOLE, **extra})
+    assert whole.to_dict() == {**WHOLE, **extra}
+
+
+def test_nested_objects_are_of_their_classes(shapes: ModuleType) -> None:
+    part = shapes.Part(n=1)
+    data = {"part": {"n": 1}, "either": [{"n": 1}], "by_name": {"a": {"n": 1}}}
+    whole = shapes.Whole.from_dict({**WHOLE, **data})
+    assert [whole.part, *whole.either, whole.by_name["a"], whole.lists[0][0]] == [part] * 4
+    assert whole.moments[0].year == 2026
+
+
+def test_maps_of_objects(shapes: ModuleType) -> None:
+    data = {"leaves": {"a": {"m": 1}}, "trees": {"b": {"leaves": {}}}}
+    tree = shapes.Tree.from_dict(data)
+    assert (tree.leaves["a"].m, tree.trees["b"].leaves) == (1, {})
+    assert tree.to_dict() == data
+
+
+def test_null_everywhere(shapes: ModuleType) -> None:
+    names = SHAPES["Whole"]["properties"]
+    whole = shapes.Whole.from_dict(dict.fromkeys(names))
+    assert (whole.maybe, whole.moments, whole.lists) == (None, [], [])
+    assert whole.to_dict() == {"moments": [], "lists": []}
+
+
+def test_names_that_python_reserves_end_in_an_underscore(shapes: ModuleType) -> None:
+    whole = shapes.Whole.from_dict({**WHOLE, "class": True, "self": WHOLE, "camelCase": 1})
+    assert (whole.class_, whole.self_.maybe, whole.camel_case) == (True, "x", 1)
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        (
+            {"oneOf": [PART, {"$ref": "#/components/schemas/Other"}]},
+            "two members of one kind in the union x",
+        ),
+        ({"type": "string", "format": "date"}, "a property of this format: date_property"),
+    ],
+)
+def test_a_shape_without_code_is_refused(
+    tmp_path: Path, schema: dict[str, Any], reason: str
+) -> None:
+    other = {"type": "object", "properties": {"m": {"type": "integer"}}}
+    whole = {"type": "object", "properties": {"x": schema}}
+    result = generate(tmp_path, {"Part": SHAPES["Part"], "Other": other, "Whole": whole})
+    assert result.returncode != 0
+    output = "".join(c for c in result.stdout + result.stderr if c not in "│╭╮╰╯─\n")
+    assert reason.replace(" ", "") in output.replace(" ", "")
+
+
+def test_two_fields_of_one_name_are_refused(tmp_path: Path) -> None:
+    fields = {"_x": {"type": "integer"}, "x": {"type": "integer"}}
+    result = generate(tmp_path, {"Whole": {"type": "object", "properties": fields}})
+    assert result.returncode != 0

@@ -1,0 +1,172 @@
+"""A tiny HTTP server that misbehaves as told, a byte at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+Action = Callable[["Exchange"], None]
+
+
+class Exchange:
+    """One request, and what can be done about it."""
+
+    def __init__(self, connection: socket.socket, head: str, body: bytes, server: Hostile) -> None:
+        self.head = head
+        self.body = body
+        self._connection = connection
+        self._server = server
+
+    def write(self, data: bytes) -> None:
+        self._connection.sendall(data)
+
+    def start(self, status: int = 200, *headers: str, kind: str = "application/x-ndjson") -> None:
+        """The head of an answer whose body ends with the connection."""
+        lines = [f"HTTP/1.1 {status} X", f"Content-Type: {kind}", "Connection: close", *headers]
+        self.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+
+    def start_chunked(self) -> None:
+        self.start(200, "Transfer-Encoding: chunked")
+
+    def chunk(self, data: bytes) -> None:
+        self.write(b"%x\r\n%s\r\n" % (len(data), data))
+
+    def answer(self, body: bytes, status: int = 200, *headers: str, kind: str = "") -> None:
+        """A whole answer of known length."""
+        length = f"Content-Length: {len(body)}"
+        self.start(status, length, *headers, kind=kind or "application/json")
+        self.write(body)
+
+    def wait(self, seconds: float) -> None:
+        """Say nothing for a while, or until the server is closed."""
+        self._server.closing.wait(seconds)
+
+
+class Hostile:
+    """Answers the first request with the first action, and so on; the last one stays.
+
+    Its address has a path, so that managers take it for one on another machine.
+    """
+
+    def __init__(self, *actions: Action) -> None:
+        self._actions = actions
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self.closing = threading.Event()
+        self.requests: list[str] = []
+        self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}/x"
+
+    def __enter__(self) -> Hostile:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.closing.set()
+        for sock in (self._listener, *list(self._open)):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while not self.closing.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open.add(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connection:
+            data = b""
+            while b"\r\n\r\n" not in data:
+                piece = connection.recv(65536)
+                if not piece:
+                    return
+                data += piece
+            head, _, body = data.partition(b"\r\n\r\n")
+            text = head.decode("latin-1")
+            length = next(
+                (
+                    int(line.partition(":")[2])
+                    for line in text.split("\r\n")
+                    if line.lower().startswith("content-length:")
+                ),
+                0,
+            )
+            while len(body) < length:
+                body += connection.recv(65536)
+            self.requests.append(text.partition("\r\n")[0])
+            action = self._actions[min(len(self.requests), len(self._actions)) - 1]
+            action(Exchange(connection, text, body, self))
+        self._open.discard(connection)
+
+
+def chat_line(content: Any = "", **fields: Any) -> bytes:
+    """A line of a streamed chat."""
+    body = {
+        "model": "m",
+        "created_at": "2026-01-01T00:00:00.123456789Z",
+        "message": {"role": "assistant", "content": content},
+        "done": False,
+        **fields,
+    }
+    return json.dumps(body, ensure_ascii=False).encode() + b"\n"
+
+
+LAST = chat_line(done=True, done_reason="stop", eval_count=3)
+ANSWER = chat_line("fine", done=True, done_reason="stop")
+
+
+def cut(exchange: Exchange) -> None:
+    """End the connection without a word."""
+
+
+def fine(exchange: Exchange) -> None:
+    exchange.answer(ANSWER)
+
+
+def says(body: bytes, status: int = 200, *headers: str, kind: str = "") -> Action:
+    return lambda exchange: exchange.answer(body, status, *headers, kind=kind)
+
+
+def streams(*pieces: bytes, pause: float = 0.0, ends: bool = True) -> Action:
+    """A chunked answer in these pieces, ended properly or not."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.start_chunked()
+        for piece in pieces:
+            exchange.chunk(piece)
+            if pause:
+                time.sleep(pause)
+        if ends:
+            exchange.write(b"0\r\n\r\n")
+
+    return act
+
+
+def silent_after(*pieces: bytes) -> Action:
+    """A chunked answer that stops in the middle, the connection open."""
+
+    def act(exchange: Exchange) -> None:
+        if pieces:
+            exchange.start_chunked()
+            for piece in pieces:
+                exchange.chunk(piece)
+        exchange.wait(60)
+
+    return act

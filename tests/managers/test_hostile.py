@@ -1,0 +1,512 @@
+"""Servers that misbehave: every call ends in time, with a result or an error of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from manager import (
+    APIError,
+    AuthenticationError,
+    CapabilityError,
+    InternalServerError,
+    ModelNotFoundError,
+    OllamaManagerError,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    ServerBusyError,
+    ServerUnavailableError,
+    StreamInterruptedError,
+    Timeouts,
+)
+
+from .either import Heard, free_port
+from .hostile_server import (
+    ANSWER,
+    LAST,
+    Hostile,
+    chat_line,
+    cut,
+    fine,
+    says,
+    silent_after,
+    streams,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
+
+    from .either import Make
+    from .hostile_server import (
+        Exchange,
+    )
+
+QUICK = {"initial_delay": 0.01, "max_delay": 0.02}
+PATIENT = 10.0
+
+
+def using(make: Make, server: Hostile, **settings: Any) -> AbstractAsyncContextManager[Any]:
+    made: AbstractAsyncContextManager[Any] = make(
+        **{"host": server.host, "retry": QUICK, **settings}
+    )
+    return made
+
+
+async def texts(stream: Any) -> list[str]:
+    return [piece async for piece in stream.text]
+
+
+@pytest.fixture(autouse=True)
+async def in_time() -> AsyncIterator[None]:
+    before = time.monotonic()
+    yield
+    assert time.monotonic() - before < PATIENT
+
+
+# Retries
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_cut_before_an_answer_is_sent_again(make: Make, stream: bool) -> None:
+    good = streams(chat_line("fine"), LAST) if stream else fine
+    with Hostile(cut, cut, good) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            answer = await m.chat("m", "hi", stream=stream)
+            if stream:
+                answer = await answer.final()
+            assert answer.message.content == "fine"
+            await heard.until("request.finished")
+        assert len(server.requests) == 3
+        assert heard.names == [
+            "request.started",
+            "request.retried",
+            "request.retried",
+            "request.finished",
+        ]
+        assert [e.attempt for e in heard.events if e.name == "request.retried"] == [1, 2]
+        assert heard.events[-1].attempts == 3
+        assert server.requests[0] == "POST /x/api/chat HTTP/1.1"
+
+
+async def test_attempts_are_limited(make: Make) -> None:
+    with Hostile(cut) as server:
+        async with using(make, server, retry={**QUICK, "max_attempts": 3}) as m:
+            heard = Heard(m)
+            with pytest.raises(ServerUnavailableError) as caught:
+                await m.chat("m", "hi")
+            await heard.until("request.failed")
+        assert len(server.requests) == caught.value.attempts == 3
+        assert heard.names.count("request.retried") == 2
+
+
+async def test_cut_in_the_middle_of_a_plain_answer(make: Make) -> None:
+    def half(exchange: Exchange) -> None:
+        exchange.start(200, "Content-Length: 1000", kind="application/json")
+        exchange.write(ANSWER[:20])
+
+    with Hostile(half, fine) as server:
+        async with using(make, server) as m:
+            assert (await m.chat("m", "hi")).message.content == "fine"
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [502, 503, 504, 429, 408])
+async def test_busy_servers_are_asked_again(make: Make, status: int) -> None:
+    with Hostile(says(b'{"error":"busy"}', status), fine) as server:
+        async with using(make, server) as m:
+            assert (await m.chat("m", "hi")).message.content == "fine"
+        assert len(server.requests) == 2
+
+
+async def test_busy_for_ever(make: Make) -> None:
+    with Hostile(says(b'{"error":"server busy, please try again"}', 503)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ServerBusyError) as caught:
+                await m.chat("m", "hi")
+        assert caught.value.attempts == len(server.requests) == 4
+        assert caught.value.retryable
+
+
+async def test_retry_after_is_obeyed(make: Make) -> None:
+    with Hostile(says(b'{"error":"busy"}', 503, "Retry-After: 0.3"), fine) as server:
+        async with using(make, server) as m:
+            before = time.monotonic()
+            await m.chat("m", "hi")
+            assert time.monotonic() - before >= 0.3
+
+
+async def test_no_retry_that_would_come_too_late(make: Make) -> None:
+    with Hostile(says(b'{"error":"busy"}', 503, "Retry-After: 50")) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(ServerBusyError):
+                await m.chat("m", "hi", timeout=Timeouts(total=5))
+            await heard.until("request.failed")
+        assert len(server.requests) == 1
+        assert "request.retried" not in heard.names
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cls"),
+    [
+        (500, b'{"error":"option \\"temperature\\" must be of type float32"}', InternalServerError),
+        (400, b'{"error":"\\"m\\" does not support tools"}', CapabilityError),
+        (401, b'{"error":"unauthorized"}', AuthenticationError),
+        (404, b"404 page not found", APIError),
+        (499, b"", APIError),
+        (501, b'{"error":"this model does not support embeddings"}', CapabilityError),
+        (600, b"?", OllamaManagerError),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_is_not_sent_again(
+    make: Make, status: int, body: bytes, cls: type[Exception], stream: bool
+) -> None:
+    with Hostile(says(body, status)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(cls) as caught:
+                await m.chat("m", "hi", stream=stream)
+        assert len(server.requests) == 1
+        assert caught.value.attempts == 1  # type: ignore[attr-defined]
+        assert caught.value.endpoint == "POST /api/chat"  # type: ignore[attr-defined]
+
+
+async def test_nobody_there(make: Make) -> None:
+    async with make(host=f"http://127.0.0.1:{free_port()}/x", retry=QUICK) as m:
+        with pytest.raises(ServerUnavailableError) as caught:
+            await m.list_models()
+        assert caught.value.code == "connection_refused"
+        assert caught.value.attempts == 4
+        assert isinstance(caught.value, ConnectionError)
+
+
+async def test_a_missing_model_whose_list_is_broken_too(make: Make) -> None:
+    with Hostile(says(b'{"error":"model \'m\' not found"}', 404), says(b"oops")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ModelNotFoundError) as caught:
+                await m.chat("m", "hi")
+        assert caught.value.message == "model 'm' not found"
+
+
+# Answers that make no sense
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"OK",
+        b"<html><body>Welcome to nginx</body></html>",
+        b"{",
+        b"[]",
+        b"null",
+        b'"chat"',
+        b"{}",
+        b'{"model":"m"}',
+        b"\xff\xfe",
+        b"[" * 100_000,
+        ANSWER.replace(b"2026-01-01T00:00:00.123456789Z", b"soon"),
+        ANSWER.replace(b'"2026-01-01T00:00:00.123456789Z"', b"[1]"),
+        json.dumps({**json.loads(ANSWER), "message": "text"}).encode(),
+        json.dumps({**json.loads(ANSWER), "message": None}).encode(),
+        json.dumps({**json.loads(ANSWER), "message": {"role": "x", "tool_calls": 7}}).encode(),
+        json.dumps({**json.loads(ANSWER), "logprobs": [7]}).encode(),
+    ],
+    ids=lambda body: body[:30].decode("latin-1"),
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_nonsense_is_a_decode_error(make: Make, body: bytes, stream: bool) -> None:
+    with Hostile(says(body)) as server:
+        async with using(make, server) as m:
+            if stream:
+                with pytest.raises((ResponseDecodeError, StreamInterruptedError)) as caught:
+                    await (await m.chat("m", "hi", stream=True)).final()
+            else:
+                with pytest.raises(ResponseDecodeError) as caught:
+                    await m.chat("m", "hi")
+            json.dumps(caught.value.to_dict())
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b'{"models": 7}', b'{"models": ["x"]}', b'{"models": "x"}'])
+async def test_nonsense_in_lists(make: Make, body: bytes) -> None:
+    with Hostile(says(body)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ResponseDecodeError):
+                await m.list_models()
+
+
+async def test_null_lists_are_empty(make: Make) -> None:
+    with Hostile(says(b'{"models": null}')) as server:
+        async with using(make, server) as m:
+            assert await m.list_models() == []
+
+
+async def test_a_page_of_a_proxy(make: Make) -> None:
+    page = b"<html><head><title>502 Bad Gateway</title></head></html>"
+    with Hostile(says(page, 502, kind="text/html")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(InternalServerError) as caught:
+                await m.chat("m", "hi")
+        assert caught.value.message == "502 Bad Gateway"
+        assert caught.value.status_code == 502
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_no_success(make: Make, status: int) -> None:
+    with Hostile(says(b"", status, "Location: https://elsewhere/")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(APIError) as caught:
+                await m.delete_model("m")
+            assert caught.value.code == "redirected"
+        assert len(server.requests) == 1
+
+
+async def test_a_badly_compressed_answer(make: Make) -> None:
+    with Hostile(says(b"no gzip", 200, "Content-Encoding: gzip")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ResponseDecodeError):
+                await m.chat("m", "hi")
+
+
+async def test_a_compressed_answer(make: Make) -> None:
+    with Hostile(says(gzip.compress(ANSWER), 200, "Content-Encoding: gzip")) as server:
+        async with using(make, server) as m:
+            assert (await m.chat("m", "hi")).message.content == "fine"
+
+
+async def test_no_http_at_all(make: Make) -> None:
+    with Hostile(lambda exchange: exchange.write(b"220 smtp ready\r\n")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ServerUnavailableError):
+                await m.chat("m", "hi")
+
+
+async def test_fields_of_the_future_are_kept(make: Make) -> None:
+    lines = [
+        chat_line("a", brand_new={"x": 1}),
+        chat_line("b", done=True, done_reason="a new reason", score=0.5),
+    ]
+    with Hostile(streams(*lines), says(lines[1])) as server:
+        async with using(make, server) as m:
+            final = await (await m.chat("m", "hi", stream=True)).final()
+            assert final.message.content == "ab"
+            assert final.additional_properties == {"brand_new": {"x": 1}, "score": 0.5}
+            assert final.done_reason == "a new reason"
+            assert (await m.chat("m", "hi")).additional_properties == {"score": 0.5}
+
+
+# Streams
+
+
+async def test_one_byte_at_a_time(make: Make) -> None:
+    body = chat_line("é\u2028") + chat_line("x\x85y𝄞") + LAST
+    with Hostile(streams(*(bytes([byte]) for byte in body))) as server:
+        async with using(make, server) as m:
+            assert await texts(await m.chat("m", "hi", stream=True)) == ["é\u2028", "x\x85y𝄞"]
+
+
+async def test_all_lines_in_one_piece(make: Make) -> None:
+    body = chat_line("a") + b"\n\r\n" + chat_line("b\x85c") + LAST.rstrip(b"\n")
+    with Hostile(streams(body)) as server:
+        async with using(make, server) as m:
+            assert await texts(await m.chat("m", "hi", stream=True)) == ["a", "b\x85c"]
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_no_last_line(make: Make, ends: bool) -> None:
+    with Hostile(streams(chat_line("half "), chat_line("of"), ends=ends)) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await texts(stream)
+            assert caught.value.partial.message.content == "half of"
+            assert stream.partial == caught.value.partial
+            assert caught.value.attempts == 1
+            await heard.until("request.failed")
+        assert len(server.requests) == 1, "tokens are never asked for twice"
+        assert "request.finished" not in heard.names
+
+
+async def test_cut_in_the_middle_of_a_line(make: Make) -> None:
+    with Hostile(streams(chat_line("a"), chat_line("bcd")[:30], ends=False)) as server:
+        async with using(make, server) as m:
+            with pytest.raises((StreamInterruptedError, ResponseDecodeError)) as caught:
+                await texts(await m.chat("m", "hi", stream=True))
+            assert caught.value.partial.message.content == "a"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"error":"llama runner process has terminated: signal: killed"}\n',
+        b'{"error":{"message":"llama runner process has terminated"}}\n',
+    ],
+)
+async def test_an_error_line(make: Make, line: bytes) -> None:
+    with Hostile(streams(chat_line("a"), line)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(StreamInterruptedError, match="runner process") as caught:
+                await texts(await m.chat("m", "hi", stream=True))
+            assert "{" not in caught.value.message
+            assert caught.value.partial.message.content == "a"
+
+
+async def test_an_error_line_in_a_pull(make: Make) -> None:
+    lines = b'{"status":"pulling manifest"}\n', b'{"error":"no space left on device"}\n'
+    with Hostile(streams(*lines)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(APIError, match="no space left"):
+                await m.pull_model("m")
+
+
+async def test_a_pull_without_success(make: Make) -> None:
+    with Hostile(streams(b'{"status":"pulling manifest"}\n')) as server:
+        async with using(make, server) as m:
+            with pytest.raises(StreamInterruptedError):
+                await m.pull_model("m")
+
+
+async def test_garbage_in_the_middle(make: Make) -> None:
+    with Hostile(streams(chat_line("a"), b"not json\n", LAST)) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(ResponseDecodeError) as caught:
+                await texts(stream)
+            assert caught.value.partial.message.content == "a"
+            assert "not json" in caught.value.text
+
+
+async def test_nothing_after_the_last_line_matters(make: Make) -> None:
+    with Hostile(streams(chat_line("a"), LAST, b"garbage\n", ends=False)) as server:
+        async with using(make, server) as m:
+            final = await (await m.chat("m", "hi", stream=True)).final()
+            assert final.message.content == "a"
+
+
+async def test_a_body_that_does_not_end_after_its_last_line(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"), LAST)) as server:
+        async with using(make, server) as m:
+            final = await (await m.chat("m", "hi", stream=True)).final()
+            assert (final.message.content, final.done) == ("a", True)
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_no_first_token(make: Make, stream: bool) -> None:
+    with Hostile(silent_after()) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "hi", stream=stream, timeout=0.2)
+            assert (caught.value.timeout, caught.value.seconds) == ("first_token", 0.2)
+            assert isinstance(caught.value, TimeoutError)
+            await heard.until("request.failed")
+        assert len(server.requests) == 1
+
+
+async def test_silence_between_chunks(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"))) as server:
+        async with using(make, server, chunk_timeout=0.2) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(RequestTimeoutError) as caught:
+                await texts(stream)
+            assert (caught.value.timeout, caught.value.seconds) == ("chunk", 0.2)
+            assert caught.value.partial.message.content == "a"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_total_limit_without_an_answer(make: Make, stream: bool) -> None:
+    with Hostile(silent_after()) as server:
+        async with using(make, server) as m:
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "hi", stream=stream, timeout=Timeouts(total=0.3))
+            assert (caught.value.timeout, caught.value.seconds) == ("total", 0.3)
+
+
+async def test_the_total_limit_of_a_stream_that_drips(make: Make) -> None:
+    drip = streams(*([chat_line("a")] * 400), pause=0.05)
+    with Hostile(drip) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=0.4))
+            before = time.monotonic()
+            with pytest.raises(RequestTimeoutError) as caught:
+                await texts(stream)
+            assert time.monotonic() - before < 5
+            assert caught.value.timeout == "total"
+            assert caught.value.partial.message.content.startswith("aa")
+
+
+async def test_the_total_limit_of_a_stream_that_falls_silent(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"))) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=0.4, chunk=30))
+            with pytest.raises(RequestTimeoutError) as caught:
+                await texts(stream)
+            assert caught.value.timeout == "total"
+
+
+async def test_the_total_limit_of_a_plain_answer_that_drips(make: Make) -> None:
+    drip = streams(*(bytes([byte]) for byte in ANSWER * 20), pause=0.02)
+    with Hostile(drip) as server:
+        async with using(make, server) as m:
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "hi", timeout=Timeouts(total=0.4))
+            assert caught.value.timeout == "total"
+
+
+async def test_retries_stay_within_the_total_limit(make: Make) -> None:
+    with Hostile(cut) as server:
+        retry = {"max_attempts": 100, "initial_delay": 0.2, "jitter": False}
+        async with using(make, server, retry=retry) as m:
+            with pytest.raises(ServerUnavailableError):
+                await m.chat("m", "hi", timeout=Timeouts(total=1))
+
+
+async def test_the_budget_of_retries(make: Make) -> None:
+    retry = {"max_attempts": 100, "initial_delay": 0.05, "max_delay": 0.05, "budget": 0.4}
+    with Hostile(cut) as server:
+        async with using(make, server, retry=retry) as m:
+            with pytest.raises(ServerUnavailableError):
+                await m.chat("m", "hi")
+        assert 2 < len(server.requests) < 100
+
+
+async def test_closing_ends_a_stream_of_a_silent_server(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"))) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            seen = asyncio.Event()
+
+            async def read() -> list[str]:
+                found: list[str] = []
+                async for piece in stream.text:
+                    found.append(piece)
+                    seen.set()
+                return found
+
+            reader = asyncio.ensure_future(read())
+            await seen.wait()
+            await stream.close()
+            assert await reader == ["a"]
+
+
+async def test_closing_ends_a_call_to_a_silent_server(make: Make) -> None:
+    with Hostile(silent_after()) as server:
+        m = make(host=server.host, retry=QUICK)
+        heard = Heard(m)
+        call = asyncio.ensure_future(m.chat("m", "hi"))
+        await heard.until("request.started")
+        await m.aclose()
+        with pytest.raises(ServerUnavailableError):
+            await asyncio.wait_for(call, 8)

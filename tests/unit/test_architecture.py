@@ -1,0 +1,237 @@
+"""What docs/architecture.md says about who may import what, held to."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import manager
+
+PACKAGE = Path(manager.__file__).parent
+ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
+
+PURE = """
+    accumulate calls defaults errors events extra_body hosts http images in_flight json_values
+    keep_alive messages missing model_requests names narrowing ndjson options progress redaction
+    requests retry schemas server_settings shown spelling status timeouts tool_functions tools
+    types version
+""".split()  # noqa: SIM905
+# A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
+MAY_KNOW_HTTPX = {"calls", "failures"}
+IO = {
+    "anyio",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "http",
+    "multiprocessing",
+    "requests",
+    "selectors",
+    "shutil",
+    "signal",
+    "socket",
+    "subprocess",
+    "tempfile",
+    "urllib",
+}
+SHELLS = {"_async", "_sync"}
+# Programs of their own: they speak HTTP themselves.
+HAND_WRITTEN_HTTP = {"simulator", "supervisor/probe.py"}
+VERBS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), path.name)
+
+
+def imported(path: Path, *, at_run_time_only: bool = True) -> set[str]:
+    """The full names of the modules that a module imports, inside functions too."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and at_run_time_only and "TYPE_CHECKING" in ast.dump(node.test):
+            for other in node.orelse:
+                visit(other)
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            module = node.module or ""
+            found.add(module)
+            found.update(f"{module}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(tree_of(path))
+    return found
+
+
+def within(path: Path, folders: set[str]) -> bool:
+    name = relative(path)
+    return any(name == folder or name.startswith(f"{folder}/") for folder in folders)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_import_no_io(name: str) -> None:
+    allowed = {"httpx"} if name in MAY_KNOW_HTTPX else set()
+    roots = {module.partition(".")[0] for module in imported(PACKAGE / f"{name}.py")}
+    assert not roots & (IO - allowed)
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_pure_modules_do_not_know_the_shells(name: str) -> None:
+    for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
+        assert not re.match(r"manager\.(_async|_sync|cli|demo|simulator|waiting)\b", module)
+        assert not re.match(r"ollama_api\.api\b", module)
+
+
+def test_the_supervisor_imports_the_standard_library_and_errors_only() -> None:
+    for path in (PACKAGE / "supervisor").rglob("*.py"):
+        for module in imported(path):
+            root = module.partition(".")[0]
+            if root == "manager":
+                assert re.match(r"manager$|manager\.(errors|supervisor)\b", module), relative(path)
+            else:
+                assert root in sys.stdlib_module_names, f"{relative(path)} imports {module}"
+
+
+def test_the_simulator_is_standard_library_only() -> None:
+    for path in (PACKAGE / "simulator").rglob("*.py"):
+        for module in imported(path):
+            root = module.partition(".")[0]
+            assert root == "manager" or root in sys.stdlib_module_names, relative(path)
+
+
+def test_only_the_shells_use_the_operations() -> None:
+    for path in ALL:
+        if not within(path, SHELLS):
+            for module in imported(path, at_run_time_only=False):
+                assert not module.startswith("ollama_api.api"), relative(path)
+
+
+def test_only_the_transport_speaks_http() -> None:
+    allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in ("transport", "lines")}
+    for path in ALL:
+        if relative(path) not in {*allowed, "failures.py"}:
+            assert not imported(path) & {"httpx", "httpcore"}, relative(path)
+
+
+def test_the_shells_do_not_import_each_other() -> None:
+    for shell, other in (("_async", "_sync"), ("_sync", "_async")):
+        for path in (PACKAGE / shell).glob("*.py"):
+            assert not any(
+                module.startswith(f"manager.{other}")
+                for module in imported(path, at_run_time_only=False)
+            )
+
+
+def docstrings(tree: ast.Module) -> set[ast.Constant]:
+    """Strings that stand alone: docstrings of modules, classes, functions and attributes."""
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in ALL if not within(path, HAND_WRITTEN_HTTP)], ids=relative
+)
+def test_no_url_path_and_no_verb_is_written_by_hand(path: Path) -> None:
+    tree = tree_of(path)
+    explanations = docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node in explanations:
+                continue
+            where = f"{relative(path)}:{node.lineno}: {node.value!r}"
+            assert not re.search(r"(?<![\w.])/(api|v1|v2)/", node.value), where
+            assert node.value not in VERBS, where
+
+
+@pytest.mark.parametrize("path", ALL, ids=relative)
+def test_every_module_says_what_it_is(path: Path) -> None:
+    tree = tree_of(path)
+    assert ast.get_docstring(tree) or not tree.body
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; before = set(sys.modules); {statement}; print(*set(sys.modules) - before)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+HEAVY = {
+    "attrs",
+    "attr",
+    "httpx",
+    "msgspec",
+    "numpy",
+    "ollama_api",
+    "pydantic",
+    "rich",
+    "typer",
+    "watchdog",
+    "asyncio",
+    "ssl",
+    "socket",
+    "subprocess",
+}
+
+
+def test_importing_manager_imports_nothing_else() -> None:
+    loaded = {name.partition(".")[0] for name in modules_after("import manager")}
+    assert not loaded & HEAVY
+    ours = {name for name in modules_after("import manager") if name.startswith("manager.")}
+    assert not ours
+
+
+def test_errors_are_cheap_to_import() -> None:
+    statement = "from manager import OllamaManagerError, RequestTimeoutError"
+    loaded = {name.partition(".")[0] for name in modules_after(statement)}
+    assert not loaded & HEAVY
+
+
+def test_managers_leave_what_is_optional_alone() -> None:
+    loaded = {
+        name.partition(".")[0]
+        for name in modules_after("from manager import AsyncOllamaManager, OllamaManager")
+    }
+    assert not loaded & {"numpy", "pydantic", "rich", "typer", "watchdog", "dateutil"}
+
+
+def test_every_public_name_is_there() -> None:
+    for name in manager.__all__:
+        value = getattr(manager, name)
+        assert value is not None
+        home = getattr(value, "__module__", None)
+        if isinstance(home, str) and home.startswith("manager"):
+            assert getattr(import_module(home), name) is value
+    assert set(manager.__all__) <= set(dir(manager))
+    assert len(set(manager.__all__)) == len(manager.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = manager.nothing  # type: ignore[attr-defined]
+
+
+def test_public_names_are_sorted_and_typed() -> None:
+    def order(name: str) -> tuple[int, str]:  # constants, classes, the rest, as ruff sorts
+        return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+    assert list(manager.__all__) == sorted(manager.__all__, key=order)
+    body = (PACKAGE / "__init__.py").read_text("utf-8")
+    for name in manager.__all__:
+        assert f"import {name} as {name}" in body, "type checkers must see it, too"
+    assert (PACKAGE / "py.typed").exists()

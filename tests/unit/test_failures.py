@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from manager.errors import (
+    APIError,
+    AuthenticationError,
+    BadRequestError,
+    CapabilityError,
+    InternalServerError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    RequestTimeoutError,
+    ResponseDecodeError,
+    ServerBusyError,
+    ServerUnavailableError,
+)
+from manager.failures import error_from_line, error_from_status, error_from_transport, timeout_error
+from manager.timeouts import ResolvedTimeouts
+
+if TYPE_CHECKING:
+    from manager.errors import (
+        OllamaManagerError,
+    )
+
+LIMITS = ResolvedTimeouts(connect=2, first_token=300, chunk=60, total=None)
+CONTEXT: dict[str, Any] = {"model": "m", "endpoint": "POST /api/chat", "request_id": "x-1"}
+
+
+def ollama(message: str) -> bytes:
+    return json.dumps({"error": message}).encode()
+
+
+def from_status(status: int, body: bytes, **headers: str) -> OllamaManagerError:
+    return error_from_status(
+        status, {name.replace("_", "-"): value for name, value in headers.items()}, body, **CONTEXT
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "cls", "retryable"),
+    [
+        (400, "invalid model name", BadRequestError, False),
+        (400, '"x" does not support tools', CapabilityError, False),
+        (400, '"x" does not support thinking', CapabilityError, False),
+        (401, "unauthorized", AuthenticationError, False),
+        (403, "this model requires a subscription", PermissionDeniedError, False),
+        (404, "model 'm' not found", ModelNotFoundError, False),
+        (408, "slow", APIError, True),
+        (409, "conflict", APIError, False),
+        (429, "too many requests", ServerBusyError, True),
+        (499, "client closed request", APIError, False),
+        (500, 'option "temperature" must be of type float32', InternalServerError, False),
+        (500, "llama runner process has terminated: exit status 2", InternalServerError, True),
+        (500, "an error was encountered while running the model: EOF", InternalServerError, True),
+        (501, "this model does not support embeddings", CapabilityError, False),
+        (501, "not built in", CapabilityError, False),
+        (502, "bad gateway", InternalServerError, True),
+        (
+            503,
+            "server busy, please try again.  maximum pending requests exceeded",
+            ServerBusyError,
+            True,
+        ),
+        (504, "timeout", InternalServerError, True),
+        (599, "odd", InternalServerError, False),
+    ],
+)
+def test_status_in_ollamas_form(
+    status: int, message: str, cls: type[APIError], retryable: bool
+) -> None:
+    error = from_status(status, ollama(message))
+    assert type(error) is cls
+    assert error.message == message
+    assert error.retryable is retryable
+    assert error.status_code == status
+    assert (error.model, error.endpoint, error.request_id) == ("m", "POST /api/chat", "x-1")
+
+
+def test_404_without_a_model_is_no_missing_model() -> None:
+    error = error_from_status(404, {}, ollama("not here"), endpoint="GET /api/x")
+    assert type(error) is APIError
+    assert error.code == "endpoint_not_found"
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_plain_text_404_is_another_server(status: int) -> None:
+    error = from_status(status, b"404 page not found")
+    assert type(error) is APIError
+    assert error.code == "endpoint_not_found"
+    assert error.message == "404 page not found"
+    assert error.hint is not None
+    assert "host" in error.hint
+
+
+def test_the_form_of_openai() -> None:
+    body = b'{"error":{"message":"model overloaded","type":"server_error","code":503}}'
+    error = from_status(503, body)
+    assert type(error) is ServerBusyError
+    assert error.message == "model overloaded"
+
+
+def test_a_proxys_page() -> None:
+    page = b"<html>\r\n<head><title>502 Bad\n Gateway</title></head><body>nginx</body></html>"
+    error = from_status(502, page)
+    assert type(error) is InternalServerError
+    assert error.message == "502 Bad Gateway"
+    assert error.retryable
+
+
+def test_a_page_without_title_loses_its_tags() -> None:
+    error = from_status(500, b"<!doctype html><h1>Oops</h1><p>sorry</p>")
+    assert error.message == "Oops sorry"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"  \n",
+        b"{}",
+        b"[]",
+        b"{",
+        b'{"error":null}',
+        b'{"error":{}}',
+        b'{"error":[1]}',
+        b'{"error":""}',
+        b"\xff\xfe\xfa",
+        b"[" * 100_000,
+        b"<" * 1000,
+    ],
+)
+def test_a_body_that_says_nothing_still_makes_an_error(body: bytes) -> None:
+    error = from_status(500, body)
+    assert type(error) is InternalServerError
+    assert error.message
+    assert len(error.message) <= 500
+    json.dumps(error.to_dict())
+
+
+def test_invalid_utf8_in_text() -> None:
+    assert "caf\ufffd" in from_status(500, b"caf\xe9 closed").message
+
+
+def test_long_messages_are_cut() -> None:
+    assert len(from_status(400, ollama("x" * 100_000)).message) == 500
+    assert len(from_status(400, b"y " * 100_000).message) == 500
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [("7", 7.0), ("1.5", 1.5), ("nan", None), ("inf", None), ("soon", None)]
+)
+def test_retry_after(value: str, expected: float | None) -> None:
+    error = from_status(503, b"", retry_after=value)
+    assert error.details.get("retry_after") == expected
+
+
+def test_the_url_to_sign_in_is_kept() -> None:
+    body = b'{"error":"unauthorized","signin_url":"https://ollama.com/connect?x"}'
+    error = from_status(401, body)
+    assert type(error) is AuthenticationError
+    assert error.signin_url == "https://ollama.com/connect?x"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])
+def test_redirects_are_errors(status: int) -> None:
+    error = from_status(status, b"<a href='x'>Moved</a>", location="https://elsewhere/api/chat")
+    assert type(error) is APIError
+    assert error.code == "redirected"
+    assert not error.retryable
+    assert "https://elsewhere/api/chat" in error.message
+
+
+@given(
+    st.integers(300, 999),
+    st.binary(max_size=200) | st.from_regex(rb'\{"error": ?.{0,20}\}', fullmatch=True),
+)
+def test_any_answer_makes_an_api_error(status: int, body: bytes) -> None:
+    error = from_status(status, body)
+    assert isinstance(error, APIError)
+    assert error.message
+    assert error.status_code == status
+    json.dumps(error.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("line", "cls", "text"),
+    [
+        (
+            {"error": "pull model manifest: file does not exist"},
+            ModelNotFoundError,
+            "does not exist",
+        ),
+        ({"error": "model 'x' not found"}, ModelNotFoundError, "not found"),
+        ({"error": "x does not support tools"}, CapabilityError, "tools"),
+        ({"error": "Unauthorized"}, AuthenticationError, "Unauthorized"),
+        ({"error": "no space left on device"}, APIError, "no space left"),
+        ({"error": {"message": "deeper"}}, APIError, "deeper"),
+        ({"error": 7}, APIError, "without saying"),
+        ({"error": ""}, APIError, "without saying"),
+    ],
+)
+def test_error_lines(line: dict[str, Any], cls: type[APIError], text: str) -> None:
+    error = error_from_line(line, attempts=1, **CONTEXT)
+    assert type(error) is cls
+    assert text in error.message
+    assert error.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "answering", "cls", "code"),
+    [
+        (httpx.ConnectError("refused"), False, ServerUnavailableError, "connection_refused"),
+        (httpx.ReadError("reset"), False, ServerUnavailableError, "connection_lost"),
+        (httpx.ReadError(""), True, ServerUnavailableError, "connection_lost"),
+        (httpx.WriteError("reset"), False, ServerUnavailableError, "connection_lost"),
+        (httpx.CloseError("x"), False, ServerUnavailableError, "connection_lost"),
+        (
+            httpx.RemoteProtocolError("cut off"),
+            False,
+            ServerUnavailableError,
+            "connection_lost",
+        ),
+        (httpx.ProxyError("no"), False, ServerUnavailableError, "connection_lost"),
+        (httpx.LocalProtocolError("bad"), False, ServerUnavailableError, "transport_failed"),
+        (httpx.UnsupportedProtocol("ftp"), False, ServerUnavailableError, "transport_failed"),
+        (httpx.InvalidURL("bad"), False, ServerUnavailableError, "transport_failed"),
+        (OSError("file is gone"), False, ServerUnavailableError, "transport_failed"),
+        (httpx.DecodingError("not gzip"), True, ResponseDecodeError, "response_invalid"),
+    ],
+)
+def test_transport(error: Exception, answering: bool, cls: type[Exception], code: str) -> None:
+    result = error_from_transport(error, LIMITS, answering=answering, **CONTEXT)
+    assert type(result) is cls
+    assert result.code == code
+    assert result.retryable is (code in ("connection_refused", "connection_lost"))
+    assert result.endpoint == "POST /api/chat"
+    assert result.message.strip().endswith(str(error) or type(error).__name__)
+
+
+@pytest.mark.parametrize(
+    ("error", "answering", "which", "seconds"),
+    [
+        (httpx.ConnectTimeout("t"), False, "connect", 2),
+        (httpx.ReadTimeout("t"), False, "first_token", 300),
+        (httpx.ReadTimeout("t"), True, "chunk", 60),
+        (httpx.WriteTimeout("t"), False, "first_token", 300),
+        (httpx.PoolTimeout("t"), False, "first_token", 300),
+    ],
+)
+def test_timeouts(error: Exception, answering: bool, which: str, seconds: float) -> None:
+    result = error_from_transport(error, LIMITS, answering=answering, **CONTEXT)
+    assert type(result) is RequestTimeoutError
+    assert (result.timeout, result.seconds) == (which, seconds)
+    assert f"{seconds:g} s" in result.message
+    assert result.hint is not None
+    assert which in result.hint
+
+
+@pytest.mark.parametrize("which", ["connect", "first_token", "chunk", "total"])
+def test_timeout_error_without_a_limit(which: str) -> None:
+    none = ResolvedTimeouts(connect=None, first_token=None, chunk=None, total=None)
+    assert timeout_error(which, none).seconds is None

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from manager.config import resolve_config
+from manager.errors import ConfigError
+from manager.http import http_settings
+
+if TYPE_CHECKING:
+    from manager.http import HttpSettings
+
+LOCAL = ["127.0.0.1:1", "localhost:1", "[::1]:1", "0.0.0.0:1", "127.9.9.9:1"]
+REMOTE = ["http://gpu-box:1", "http://10.0.0.1:1", "http://127.0.0.1:1/path"]
+
+
+def settings(**keywords: Any) -> HttpSettings:
+    return http_settings(resolve_config(None, None, keywords))
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    monkeypatch.delenv("OLLAMA_MANAGER_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("host", [*LOCAL, "https://gpu-box", "https://gpu-box/x", "ollama.com"])
+def test_the_key_goes_to_this_machine_or_over_https(host: str) -> None:
+    headers = settings(host=host, api_key="s3cret").client.headers
+    assert headers["authorization"] == "Bearer s3cret"
+
+
+@pytest.mark.parametrize("host", REMOTE)
+def test_the_key_never_goes_in_the_clear(host: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings(host=host, api_key="s3cret")
+    assert caught.value.key == "client.api_key"
+    assert "s3cret" not in str(caught.value.to_dict())
+    assert "https" in str(caught.value)
+
+
+def test_no_key_no_header() -> None:
+    assert "authorization" not in settings().client.headers
+
+
+def test_headers_are_not_shown() -> None:
+    assert "s3cret" not in repr(settings(api_key="s3cret"))
+
+
+@pytest.mark.parametrize("host", LOCAL)
+def test_this_machine_is_reached_without_proxy(host: str) -> None:
+    client = settings(host=host, proxy="http://proxy:3128").client
+    assert client.proxy is None
+    assert client.trust_env is False
+    assert client.ssl_context() is False
+
+
+@pytest.mark.parametrize("host", ["http://gpu-box:1", "https://gpu-box"])
+def test_others_through_the_proxy(host: str) -> None:
+    client = settings(host=host, proxy="http://proxy:3128").client
+    assert client.proxy == "http://proxy:3128"
+    assert client.trust_env is True
+    assert settings(host=host, trust_env=False).client.trust_env is False
+
+
+def test_certificates_are_checked_by_default() -> None:
+    # httpx makes the context by itself then
+    assert settings(host="https://gpu-box").client.ssl_context() is True
+
+
+def test_certificates_unchecked_on_request() -> None:
+    context = settings(host="https://gpu-box", verify=False).client.ssl_context()
+    assert isinstance(context, ssl.SSLContext)
+    assert context.verify_mode is ssl.CERT_NONE
+
+
+def test_a_bad_certificate_file(tmp_path: Any) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    client = settings(host="https://gpu-box", verify=str(path)).client
+    with pytest.raises(ConfigError, match="cannot be used"):
+        client.ssl_context()
+
+
+def test_limits_and_base_url() -> None:
+    made = settings(host="0.0.0.0:7", connect_timeout=1, chunk_timeout=None, total_timeout=9)
+    assert made.client.base_url == "http://127.0.0.1:7"
+    assert (made.timeouts.connect, made.timeouts.chunk, made.timeouts.total) == (1, None, 9)
+    assert made.client.headers["user-agent"].startswith("axiom-ollama-manager/")
+
+
+def test_equal_configurations_make_equal_clients() -> None:
+    assert settings(api_key="a").client == settings(api_key="a").client
+    assert settings(api_key="a").client != settings(api_key="b").client
+    assert settings(chunk_timeout=1).client == settings(chunk_timeout=2).client
