@@ -222,8 +222,11 @@ class AsyncTransport:
 
     async def _note_connection(self, event: str, info: Mapping[str, Any]) -> None:
         if event in _CONNECTED:
+            connection = info["return_value"]
             with self._lock:
-                self._connections.add(info["return_value"])
+                self._connections.add(connection)
+            if self._closed:  # while it was being made
+                shut_down(connection)
 
     async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         cancel_deadline = end_in_time(response, call)

@@ -501,7 +501,9 @@ async def test_closing_ends_a_stream_of_a_silent_server(make: Make) -> None:
             assert await reader == ["a"]
 
 
-async def test_closing_ends_a_call_to_a_silent_server(make: Make) -> None:
+@pytest.mark.parametrize("_again", range(8))
+async def test_closing_ends_a_call_to_a_silent_server(make: Make, _again: int) -> None:
+    """Whether it is still being connected, which is a matter of luck, or waits for the answer."""
     with Hostile(silent_after()) as server:
         m = make(host=server.host, retry=QUICK)
         heard = Heard(m)
