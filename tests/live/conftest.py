@@ -42,7 +42,12 @@ def _why_not() -> str | None:
         return "no `ollama` program: set OLLAMA_MANAGER_BINARY or put it on PATH"
     try:
         said = subprocess.run(
-            [*binary, "--version"], capture_output=True, text=True, timeout=30, check=False
+            [*binary, "--version"],
+            env={**os.environ, "OLLAMA_HOST": NOWHERE},  # or it speaks of a server that runs there
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except OSError as error:
         return f"cannot run {binary[0]}: {error}"
