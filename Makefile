@@ -61,4 +61,4 @@ bench: $(STAMP) ## Measure
 	@$(BIN)/python -m benchmarks
 
 clean: ## Remove what was created here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -112,7 +112,7 @@ class OllamaManagerError(Exception):
         return (_restore, (type(self), self.message, self.__dict__.copy()))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of the error as JSON-ready data; what does not apply is left out."""
+        """Return all of the error as JSON-ready data; what does not apply is ``None``."""
         partial = self.partial
         to_dict = getattr(partial, "to_dict", None)
         data: dict[str, Any] = {
@@ -129,7 +129,7 @@ class OllamaManagerError(Exception):
             "partial": to_dict() if callable(to_dict) else partial,
             **self.details,
         }
-        return {key: value for key, value in data.items() if value is not None}
+        return data
 
 
 def _restore(

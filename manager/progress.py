@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from manager.errors import InvalidRequestError
 from manager.timeouts import DEFAULT, Timeouts
 
 if TYPE_CHECKING:
@@ -13,9 +14,23 @@ if TYPE_CHECKING:
 
     from manager.timeouts import TimeoutInput
 
-__all__ = ["ProgressListener", "progress_timeouts"]
+__all__ = ["ProgressListener", "check_listener", "progress_timeouts"]
 
 ProgressListener: TypeAlias = "Callable[[ProgressResponse], object]"
+
+
+def check_listener(listener: object) -> None:
+    """Check what is to be called with each line.
+
+    Raises:
+        InvalidRequestError: It cannot be called.
+    """
+    if listener is not None and not callable(listener):
+        raise InvalidRequestError(
+            f"on_progress must be a function, got {type(listener).__name__}",
+            argument="on_progress",
+            hint="it is called with each ProgressResponse",
+        )
 
 
 def progress_timeouts(timeout: TimeoutInput) -> TimeoutInput:

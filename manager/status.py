@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from manager.supervisor.failures import from_dict
 from manager.supervisor.states import Ownership, ServerState
 
 if TYPE_CHECKING:
@@ -67,5 +68,7 @@ def status_from_snapshot(snapshot: Snapshot) -> ServerStatus:
         version=snapshot.version,
         restarts=snapshot.restarts,
         uptime=None if started is None else max(0.0, time.monotonic() - started),
-        last_error=None if snapshot.last_error is None else dict(snapshot.last_error),
+        last_error=None
+        if snapshot.last_error is None
+        else from_dict(snapshot.last_error).to_dict(),
     )

@@ -10,7 +10,7 @@ import attrs
 
 from manager.errors import InvalidRequestError
 
-__all__ = ["DEFAULT", "Default", "TimeoutInput", "Timeouts", "resolve_timeouts"]
+__all__ = ["DEFAULT", "Default", "TimeoutInput", "Timeouts", "resolve_timeouts", "whole_wait"]
 
 
 class Default(enum.Enum):
@@ -90,6 +90,18 @@ def resolve_timeouts(timeout: TimeoutInput, configured: ResolvedTimeouts) -> Res
         )
     silence = _checked("timeout", timeout)
     return attrs.evolve(configured, first_token=silence, chunk=silence)
+
+
+def whole_wait(timeout: TimeoutInput) -> TimeoutInput:
+    """Return the limits of a plain call, of which a number is all the time that it may take.
+
+    Raises:
+        InvalidRequestError: A number that is not positive and finite.
+    """
+    if timeout is None or timeout is DEFAULT or isinstance(timeout, Timeouts):
+        return timeout
+    seconds = _checked("timeout", timeout)
+    return Timeouts(first_token=seconds, chunk=seconds, total=seconds)
 
 
 def _pick(argument: str, given: Limit, configured: float | None) -> float | None:

@@ -8,6 +8,7 @@ from ollama_api.api.inference import chat
 
 from manager._async.streams import AsyncChatStream
 from manager.defaults import apply_defaults
+from manager.errors import InvalidRequestError
 from manager.requests import build_chat_request
 from manager.schemas import json_schema_of, parse_output
 from manager.timeouts import DEFAULT
@@ -216,6 +217,13 @@ class AsyncChatMethods:
             >>> await m.chat_parsed("llama3.2", "The capital of France", City)
             City(name='Paris', country='France')
         """
+        for name in ("stream", "format"):
+            if name in option_kwargs:
+                raise InvalidRequestError(
+                    f"chat_parsed takes no {name}",
+                    argument=name,
+                    hint="the type gives the format, and the answer is needed whole",
+                )
         answer = await self.chat(
             model_name,
             prompt,

@@ -167,8 +167,13 @@ class AsyncLines(Generic[T]):
     def interrupted(self) -> StreamInterruptedError:
         """Return the error for a stream that ended before its last line, and note the failure."""
         error = StreamInterruptedError(
-            "the stream ended before its last line",
-            hint="the server or its runner was lost; send the request again",
+            "the stream was closed before its last line"
+            if self._cancelled
+            else "the stream ended before its last line",
+            hint=None
+            if self._cancelled
+            else "the server or its runner was lost; send the request again",
+            retryable=not self._cancelled,
             attempts=self.call.attempts,
             **self.call.context,
         )

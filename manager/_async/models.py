@@ -30,6 +30,7 @@ from manager.model_requests import (
     build_show_request,
 )
 from manager.names import canonical_name, check_model_name
+from manager.progress import check_listener
 from manager.requests import (
     build_embedding_load_request,
     build_load_request,
@@ -229,6 +230,7 @@ class AsyncModelMethods:
         Source: Ollama ``POST /api/create`` and ``POST /api/blobs/:digest``.
         """
         check_model_name(model_name, source_suffix=False)  # before reading large files
+        check_listener(on_progress)
         local = local_files(files, argument="files")
         local_adapters = local_files(adapters, argument="adapters")
         digests = await digests_of(local)
@@ -254,6 +256,7 @@ class AsyncModelMethods:
             self._session,
             create_model.build_request(body=body),
             model=model_name,
+            source=from_model,
             on_progress=on_progress,
             timeout=timeout,
         )

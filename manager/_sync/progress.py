@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from manager.errors import ServerUnavailableError, StreamInterruptedError
 from manager.events import ModelProgress
-from manager.progress import progress_timeouts
+from manager.progress import check_listener, progress_timeouts
 
 if TYPE_CHECKING:
     from ollama_api.models import ProgressResponse
@@ -26,16 +26,26 @@ def follow_progress(
     request: Request[ProgressResponse],
     *,
     model: str,
+    source: str | None = None,
     on_progress: ProgressListener | None,
     timeout: TimeoutInput,
 ) -> ProgressResponse:
     """Send ``request``, report each line, and return the last one.
 
+    Args:
+        session: Sends it.
+        request: A pull, push or create.
+        model: What it makes or moves.
+        source: The model that may be missing, where that is another one.
+        on_progress: Called with each line.
+        timeout: As for ``pull_model``.
+
     Raises:
         APIError: A line says that it failed.
         StreamInterruptedError: The stream ended without ``success``.
     """
-    lines = session.stream(request, model=model, timeout=progress_timeouts(timeout))
+    check_listener(on_progress)
+    lines = session.stream(request, model=source or model, timeout=progress_timeouts(timeout))
     try:
         last = _follow(session, lines, request.operation_id, model, on_progress)
     finally:

@@ -6,9 +6,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Protocol, cast
 
+import attrs
+
 from manager.events import ServerEvent
 from manager.server_settings import server_settings
-from manager.status import ServerState, ServerStatus, status_from_snapshot
+from manager.status import Ownership, ServerState, ServerStatus, status_from_snapshot
 from manager.waiting import wait_sync
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Server:
         self._events = events
         self._in_flight = in_flight
         self._suspected = False
+        self._answered = False
         self._closed = False
+        self._last_step: tuple[str | None, int] = (None, 0)
         self._made_link: SupervisorLink | None = None
         self._making_link = threading.Lock()
 
@@ -65,7 +69,10 @@ class Server:
         """Return what is known; no I/O."""
         if self._closed:  # what goes on there is not known any more
             return ServerStatus(state=ServerState.STOPPED, host=self._settings.base_url)
-        return status_from_snapshot(self._link.snapshot)
+        status = status_from_snapshot(self._link.snapshot)
+        if status.ownership is Ownership.REMOTE and not self._answered:
+            return attrs.evolve(status, state=ServerState.STOPPED)
+        return status
 
     def ready(self, waiter: _Waiter) -> None:
         """Return once requests can be sent; adopts or starts a server where needed.
@@ -81,9 +88,14 @@ class Server:
         except TimeoutError:
             raise waiter.timed_out("total") from None
 
+    def note_answer(self) -> None:
+        """Note that the server has answered."""
+        self._answered = True
+
     def suspect(self) -> None:
         """Ask the supervisor before the next request: one has just failed on the way."""
         self._suspected = True
+        self._answered = False
 
     def start(self) -> ServerStatus:
         """Start the server, or adopt the one that is there."""
@@ -119,7 +131,11 @@ class Server:
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Tell the listeners; called on the link's thread."""
-        if snapshot.event is not None and self._events.active:
+        step = (snapshot.event, snapshot.generation)
+        if snapshot.event is None or step == self._last_step:  # it may be heard of twice
+            return
+        self._last_step = step
+        if self._events.active:
             self._events.emit(
                 ServerEvent(
                     name=cast("EventName", snapshot.event),

@@ -14,13 +14,14 @@ from manager._sync.lines import Lines, end_in_time, shut_down
 from manager.calls import Call
 from manager.errors import (
     APIError,
+    ConfigError,
     InvalidRequestError,
     OllamaManagerError,
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
 from manager.http import http_settings
-from manager.timeouts import DEFAULT, resolve_timeouts
+from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
 from manager.waiting import home_sync, pause_sync
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._deliver(self._begin(request, model, timeout))
+        return self._deliver(self._begin(request, model, whole_wait(timeout)))
 
     def exists(
         self, request: Request[object], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
@@ -107,7 +108,7 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, timeout)
+        call = self._begin(request, model, whole_wait(timeout))
         call.absence_is_answer = True
         try:
             self._deliver(call)
@@ -197,6 +198,7 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._server.suspect()
             raise call.lost(error, answering=False) from error
+        self._server.note_answer()
         if not response.is_success:
             body = self._read(call, response)
             raise error_from_status(response.status_code, response.headers, body, **call.context)
@@ -266,14 +268,21 @@ class Transport:
 
 
 def _make_client(settings: ClientSettings) -> httpx.Client:
-    return httpx.Client(
-        base_url=settings.base_url,
-        headers=settings.headers,
-        verify=settings.ssl_context(),
-        proxy=settings.proxy,
-        trust_env=settings.trust_env,
-        limits=httpx.Limits(
-            max_connections=settings.max_connections,
-            max_keepalive_connections=settings.max_keepalive,
-        ),
-    )
+    try:
+        return httpx.Client(
+            base_url=settings.base_url,
+            headers=settings.headers,
+            verify=settings.ssl_context(),
+            proxy=settings.proxy,
+            trust_env=settings.trust_env,
+            limits=httpx.Limits(
+                max_connections=settings.max_connections,
+                max_keepalive_connections=settings.max_keepalive,
+            ),
+        )
+    except ImportError as error:
+        raise ConfigError(
+            "a SOCKS proxy needs the package socksio, which is not installed",
+            hint="pip install 'httpx[socks]'",
+            key="client.proxy",
+        ) from error

@@ -53,6 +53,10 @@ def locate(
 
     Never the current folder: the file can name a program to run.
     """
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise ConfigError(
+            f"config_file must be the path of a file, got {type(path).__name__}", key="config_file"
+        )
     named = (
         os.fspath(path) if path is not None else environ.get("OLLAMA_MANAGER_CONFIG", "").strip()
     )

@@ -46,6 +46,11 @@ def resolve_config(
     keywords = Layer("keyword", problems)
     add_keywords(keywords, settings)
     if config is not None:
+        if not isinstance(config, ManagerConfig):
+            raise ConfigError(
+                f"config must be a ManagerConfig, got {type(config).__name__}",
+                hint="give settings as keywords: OllamaManager(host=...)",
+            )
         if config_file is not None:
             raise ConfigError("config and config_file cannot both be given", key="config_file")
         raise_all(problems)

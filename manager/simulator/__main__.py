@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = words[0] if words else "help"
+    if {"--help", "-h"} & set(words):
+        command = "help"
     match command:
         case "serve" | "start":
             return serve()

@@ -175,7 +175,13 @@ class Machine:
                 self._check(_S.STARTING if booting else _S.RESTARTING, None)
         elif self._goal is Phase.FAILED:
             self._enter(Phase.FAILED)
-            self._show(_S.FAILED, "server.failed", last_error=self._failure, pid=None)
+            self._show(
+                _S.FAILED,
+                "server.failed",
+                last_error=self._failure,
+                pid=None,
+                ownership=Ownership.NONE,
+            )
         else:
             self._stopped(self.snapshot.cause)
 

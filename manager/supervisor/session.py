@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from manager.errors import OllamaManagerError, ServerNotFoundError
+from manager.errors import OllamaManagerError, ServerNotFoundError, ServerStartError
 from manager.supervisor import failures
 from manager.supervisor.binary import find_command
 from manager.supervisor.finding import look, start_supervisor
@@ -169,7 +169,23 @@ class Session:
             if self.channel is not None:
                 self._ask(wish, self.channel)
         except (OllamaManagerError, OSError) as error:
+            if isinstance(error, ServerStartError):
+                self._show_failed(error)
             fail(wish.future, error)
+
+    def _show_failed(self, error: ServerStartError) -> None:
+        """Nothing could be started, and no supervisor is there to say so."""
+        self._show(
+            self.snapshot.replace(
+                state=ServerState.FAILED,
+                ownership=Ownership.NONE,
+                event="server.failed",
+                cause=error.message,
+                last_error=error.to_dict(),
+                pid=None,
+                started_at=None,
+            )
+        )
 
     def _without_supervisor(self, wish: Wish, found: Finding) -> Channel | None:
         """Adopt what answers, or start a supervisor; None when nothing is left to be asked."""

@@ -17,9 +17,9 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate calls defaults errors events extra_body hosts http images in_flight json_values
-    keep_alive messages missing model_requests names narrowing ndjson options progress redaction
-    requests retry schemas server_settings shown spelling status timeouts tool_functions tools
+    accumulate arguments calls defaults errors events extra_body hosts http images in_flight json_values
+    keep_alive messages missing model_requests names narrowing ndjson options progress quantities
+    redaction requests retry schemas server_settings shown spelling status timeouts tool_functions tools
     types version
 """.split()  # noqa: SIM905
 # A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
@@ -94,6 +94,13 @@ def test_pure_modules_do_not_know_the_shells(name: str) -> None:
     for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
         assert not re.match(r"manager\.(_async|_sync|cli|demo|simulator|waiting)\b", module)
         assert not re.match(r"ollama_api\.api\b", module)
+
+
+def test_nothing_else_knows_the_command_line_and_the_demo() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if not {"cli", "demo"} & set(path.relative_to(PACKAGE).parts):
+            for module in imported(path, at_run_time_only=False):
+                assert not re.match(r"manager\.(cli|demo)\b", module), path
 
 
 def test_the_supervisor_imports_the_standard_library_and_errors_only() -> None:

@@ -114,7 +114,14 @@ def test_only_the_message(name: str) -> None:
         "error": name,
         "code": TABLE[name][1],
         "message": "what happened",
+        "hint": None,
         "retryable": TABLE[name][2],
+        "status_code": None,
+        "model": None,
+        "endpoint": None,
+        "attempts": None,
+        "request_id": None,
+        "partial": None,
     }
 
 

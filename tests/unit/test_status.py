@@ -50,7 +50,9 @@ def test_from_a_snapshot() -> None:
     assert json.loads(json.dumps(data)) == data
     assert data["state"] == "ready"
     assert data["owned"] is True
-    assert data["last_error"] == {"error": "ServerCrashedError", "message": "died"}
+    error = data["last_error"]
+    assert (error["error"], error["message"]) == ("ServerCrashedError", "died")
+    assert (error["code"], error["retryable"]) == ("server_crashed", False)
 
 
 def test_a_start_in_the_future_is_no_negative_uptime() -> None:
