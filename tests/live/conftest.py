@@ -130,10 +130,10 @@ def gguf_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(params=["sync", "async"])
 def new_manager(request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Make a manager; both kinds are awaited (see both_managers.py)."""
+    """Make a manager; both kinds are awaited."""
     from manager import AsyncOllamaManager, OllamaManager
 
-    from .both_managers import Threaded
+    from ..managers.either import Threaded
 
     def make(**settings: Any) -> Any:
         if request.param == "async":
