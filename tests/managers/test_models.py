@@ -139,13 +139,17 @@ async def test_a_listener_of_progress_that_raises_ends_the_pull(m: Any) -> None:
 
 
 async def test_ensure_model(m: Any) -> None:
-    name, heard = new_name(), Heard(m, "model.progress")
+    name, heard = new_name(), Heard(m, "request.finished")
+
+    async def pulls_after(calls: int) -> int:
+        await heard.until("request.finished", calls)
+        return [event.endpoint for event in heard.events].count("POST /api/pull")
+
     await m.ensure_model(name)
     assert await m.has_model(name)
-    count = len(heard.events)
-    assert count
+    assert await pulls_after(3) == 1
     await m.ensure_model(name)
-    assert len(heard.events) == count, "what is there is not pulled again"
+    assert await pulls_after(4) == 1, "what is there is not pulled again"
 
 
 async def test_create_from_a_model(m: Any) -> None:
