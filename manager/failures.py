@@ -85,21 +85,17 @@ def error_from_status(
 def error_from_line(line: Mapping[str, Any], **context: Any) -> APIError:
     """Return the error that a line ``{"error": ...}`` in a stream means."""
     message = _error_text(line) or "the server reported an error without saying which"
-    status = context.pop("status_code", None)
     if _MISSING_MODEL.search(message):
         return ModelNotFoundError(
             f"the hub does not have {context.get('model') or 'the model'}: {message}",
             hint="check the name at https://ollama.com/search",
-            status_code=status,
             **context,
         )
     if _CAPABILITY.search(message):
-        return CapabilityError(message, status_code=status, **context)
+        return CapabilityError(message, **context)
     if "unauthorized" in message.lower():
-        return AuthenticationError(
-            message, hint="sign in with `ollama signin`", status_code=status, **context
-        )
-    return APIError(message, status_code=status, **context)
+        return AuthenticationError(message, hint="sign in with `ollama signin`", **context)
+    return APIError(message, **context)
 
 
 def error_from_transport(

@@ -54,7 +54,9 @@ class AsyncSession:
         self._log = CallLog(config.logging.level)
         in_flight: InFlight[AsyncLines[Any]] = InFlight()
         self.server = AsyncServer(config, self.events, in_flight.count)
-        self._transport = AsyncTransport(config, self.server, self.events, self._log, in_flight)
+        self._transport = AsyncTransport(
+            http_settings(config), self.server, self.events, self._log, in_flight
+        )
 
     @property
     def transport(self) -> AsyncTransport:
@@ -123,14 +125,14 @@ class AsyncSession:
             changes = tuple(diff_configs(before, config))
             if not changes:
                 return ()
-            http_settings(config)  # refuses a key that would be sent in the clear
+            settings = http_settings(config)  # refuses a key that would be sent in the clear
             configure_logging(config.logging, before.logging)
         except ConfigError as error:
             self.events.emit(ConfigRejected(error=error))
             raise
         self.config = config
         self._log.set_level(config.logging.level)
-        await self._transport.configure(config)
+        await self._transport.configure(settings)
         await self.server.configure(config)
         self.events.emit(ConfigReloaded(changes=changes))
         return changes

@@ -77,6 +77,9 @@ class _AsyncTokenStream(Generic[ChunkT]):
     def _ended_early(self) -> Exception:
         if self._lines.closed_by_us:
             return StopAsyncIteration()
+        return self._interrupted()
+
+    def _interrupted(self) -> StreamInterruptedError:
         error = self._lines.interrupted()
         error.partial = self._answer.result()
         return error
@@ -119,9 +122,7 @@ class _AsyncTokenStream(Generic[ChunkT]):
             pass
         answer = self._answer.result()
         if answer is None or not self._complete:
-            error = self._lines.interrupted()
-            error.partial = answer
-            raise error
+            raise self._interrupted()
         return answer
 
     async def close(self) -> None:

@@ -19,7 +19,6 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
-from manager.http import http_settings
 from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
 from manager.waiting import home_async, pause_async
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
     from manager._async.server import AsyncServer
-    from manager.config import ManagerConfig
     from manager.events import Events
     from manager.http import ClientSettings, HttpSettings
     from manager.in_flight import InFlight
@@ -48,7 +46,7 @@ class AsyncTransport:
     """Sends the requests of one manager.
 
     Args:
-        config: Where to, and with which limits.
+        settings: Where to, and with which limits.
         server: Is asked to be ready before each request.
         events: Hears of each request.
         log: Writes each request down.
@@ -57,7 +55,7 @@ class AsyncTransport:
 
     def __init__(
         self,
-        config: ManagerConfig,
+        settings: HttpSettings,
         server: AsyncServer,
         events: Events,
         log: CallLog,
@@ -74,20 +72,16 @@ class AsyncTransport:
         self._retired: list[httpx.AsyncClient] = []
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
-        self._apply(http_settings(config))
-
-    def _apply(self, settings: HttpSettings) -> None:
         self._settings = settings
 
-    async def configure(self, config: ManagerConfig) -> None:
-        """Use a new configuration for the calls that start from now on."""
-        settings = http_settings(config)
+    async def configure(self, settings: HttpSettings) -> None:
+        """Use new settings for the calls that start from now on."""
         if settings.client != self._settings.client:
             # open streams keep their connections: the old client is closed at the end
             if self._client is not None and self._client_pid == os.getpid():
                 self._retired.append(self._client)
             self._client = None
-        self._apply(settings)
+        self._settings = settings
 
     async def send(
         self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT

@@ -55,7 +55,9 @@ class Session:
         self._log = CallLog(config.logging.level)
         in_flight: InFlight[Lines[Any]] = InFlight()
         self.server = Server(config, self.events, in_flight.count)
-        self._transport = Transport(config, self.server, self.events, self._log, in_flight)
+        self._transport = Transport(
+            http_settings(config), self.server, self.events, self._log, in_flight
+        )
 
     @property
     def transport(self) -> Transport:
@@ -122,14 +124,14 @@ class Session:
             changes = tuple(diff_configs(before, config))
             if not changes:
                 return ()
-            http_settings(config)  # refuses a key that would be sent in the clear
+            settings = http_settings(config)  # refuses a key that would be sent in the clear
             configure_logging(config.logging, before.logging)
         except ConfigError as error:
             self.events.emit(ConfigRejected(error=error))
             raise
         self.config = config
         self._log.set_level(config.logging.level)
-        self._transport.configure(config)
+        self._transport.configure(settings)
         self.server.configure(config)
         self.events.emit(ConfigReloaded(changes=changes))
         return changes

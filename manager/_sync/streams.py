@@ -78,6 +78,9 @@ class _TokenStream(Generic[ChunkT]):
     def _ended_early(self) -> Exception:
         if self._lines.closed_by_us:
             return StopIteration()
+        return self._interrupted()
+
+    def _interrupted(self) -> StreamInterruptedError:
         error = self._lines.interrupted()
         error.partial = self._answer.result()
         return error
@@ -120,9 +123,7 @@ class _TokenStream(Generic[ChunkT]):
             pass
         answer = self._answer.result()
         if answer is None or not self._complete:
-            error = self._lines.interrupted()
-            error.partial = answer
-            raise error
+            raise self._interrupted()
         return answer
 
     def close(self) -> None:

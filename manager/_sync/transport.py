@@ -20,7 +20,6 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
-from manager.http import http_settings
 from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
 from manager.waiting import home_sync, pause_sync
 
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
     from manager._sync.server import Server
-    from manager.config import ManagerConfig
     from manager.events import Events
     from manager.http import ClientSettings, HttpSettings
     from manager.in_flight import InFlight
@@ -49,7 +47,7 @@ class Transport:
     """Sends the requests of one manager.
 
     Args:
-        config: Where to, and with which limits.
+        settings: Where to, and with which limits.
         server: Is asked to be ready before each request.
         events: Hears of each request.
         log: Writes each request down.
@@ -58,7 +56,7 @@ class Transport:
 
     def __init__(
         self,
-        config: ManagerConfig,
+        settings: HttpSettings,
         server: Server,
         events: Events,
         log: CallLog,
@@ -75,20 +73,16 @@ class Transport:
         self._retired: list[httpx.Client] = []
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
-        self._apply(http_settings(config))
-
-    def _apply(self, settings: HttpSettings) -> None:
         self._settings = settings
 
-    def configure(self, config: ManagerConfig) -> None:
-        """Use a new configuration for the calls that start from now on."""
-        settings = http_settings(config)
+    def configure(self, settings: HttpSettings) -> None:
+        """Use new settings for the calls that start from now on."""
         if settings.client != self._settings.client:
             # open streams keep their connections: the old client is closed at the end
             if self._client is not None and self._client_pid == os.getpid():
                 self._retired.append(self._client)
             self._client = None
-        self._apply(settings)
+        self._settings = settings
 
     def send(
         self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
