@@ -105,11 +105,12 @@ class Server:
     def close(self) -> None:
         """Cut every connection and end every runner, at once."""
         self._closed.set()
-        self.app.scheduler.close()
+        # connections first: the death of a runner would still be told on them, as a proper end
         for sock in (self._sock, *self._open):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         self._sock.close()
+        self.app.scheduler.close()
 
     def answer(self, request: Request) -> tuple[Reply | Stream, Headers]:
         """The answer to a request, and headers to add to it."""
