@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 
 from manager.supervisor.clients import Client
 from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conflict, unknown
@@ -18,6 +17,7 @@ from manager.supervisor.world import World
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from typing import Any
 
     from manager.supervisor.loop import Loop
@@ -37,9 +37,17 @@ class Desk:
         listener: The bound meeting place.
         host: Where the server listens.
         port: Its port.
+        make_world: Makes what the machine acts on.
     """
 
-    def __init__(self, loop: Loop, listener: socket.socket, host: str, port: int) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        listener: socket.socket,
+        host: str,
+        port: int,
+        make_world: Callable[..., World] = World,
+    ) -> None:
         self._loop = loop
         self._listener = listener
         self._clients: dict[int, Client] = {}
@@ -49,7 +57,7 @@ class Desk:
         self._waiting: list[tuple[Client, int]] = []  # for ready
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
         self._ended: str | None = None
-        self._world = World(
+        self._world = make_world(
             loop,
             ServerSettings(host=host, port=port),
             published=self._published,
@@ -86,7 +94,7 @@ class Desk:
         del self._clients[client.number]
         self._waiting = [entry for entry in self._waiting if entry[0] is not client]
         self._parting = [entry for entry in self._parting if entry[0] is not client]
-        self._leases.end(client.number, time.monotonic())
+        self._leases.end(client.number, self._loop.now())
         self._settle()
 
     def _received(self, client: Client, message: dict[str, Any]) -> None:
@@ -161,10 +169,10 @@ class Desk:
         self._waiting = [entry for entry in self._waiting if entry[0] is not client]
         for request in mine:
             client.send({"id": request, "error": CLOSED})
-        self._leases.end(client.number, time.monotonic())
+        self._leases.end(client.number, self._loop.now())
         client.attached = False
         expiry = self._leases.expiry()
-        if expiry is None or expiry > time.monotonic():
+        if expiry is None or expiry > self._loop.now():
             client.send({"id": number, "ok": self._seen().to_dict()})
         else:
             self._parting.append((client, number))
@@ -234,11 +242,11 @@ class Desk:
         if self._ended is not None:
             return
         expiry = self._leases.expiry()
-        wanted = expiry is None or expiry > time.monotonic()
+        wanted = expiry is None or expiry > self._loop.now()
         if expiry is None or not wanted:
             self._loop.clear_timer("linger")
         else:
-            self._loop.set_timer("linger", expiry - time.monotonic(), self._settle)
+            self._loop.set_timer("linger", expiry - self._loop.now(), self._settle)
         if not wanted and self._machine.phase is not Phase.IDLE:
             stopping = self._machine.snapshot.state is ServerState.STOPPING
             if not stopping:

@@ -55,7 +55,7 @@ class Loop:
             seconds: From now.
             callback: What to call.
         """
-        self._timers[name] = (time.monotonic() + seconds, callback)
+        self._timers[name] = (self.now() + seconds, callback)
 
     def clear_timer(self, name: str) -> None:
         """Forget a timer; one that is not there is no error."""
@@ -78,6 +78,10 @@ class Loop:
         # The handler does nothing: the wakeup descriptor carries the number into the loop.
         signal.signal(number, lambda _number, _frame: None)
 
+    def now(self) -> float:
+        """Return the clock that timers go by: monotonic, in seconds."""
+        return time.monotonic()
+
     def stop(self) -> None:
         """Leave ``run`` after the callback that calls this."""
         self._running = False
@@ -85,20 +89,28 @@ class Loop:
     def run(self) -> None:
         """Serve until ``stop``."""
         while self._running:
-            for key, _ in self._selector.select(self._timeout()):
-                # An earlier callback of this round may have closed it.
-                if self._selector.get_map().get(key.fd) is key:
-                    key.data()
-            now = time.monotonic()
-            for name, (when, callback) in list(self._timers.items()):
-                if when <= now and self._timers.get(name) == (when, callback):
-                    del self._timers[name]
-                    callback()
+            self.step(self._timeout())
+
+    def step(self, timeout: float | None = 0.0) -> None:
+        """Serve what is ready and due.
+
+        Args:
+            timeout: Seconds to wait for a descriptor; None: for ever.
+        """
+        for key, _ in self._selector.select(timeout):
+            # An earlier callback of this round may have closed it.
+            if self._selector.get_map().get(key.fd) is key:
+                key.data()
+        now = self.now()
+        for name, (when, callback) in list(self._timers.items()):
+            if when <= now and self._timers.get(name) == (when, callback):
+                del self._timers[name]
+                callback()
 
     def _timeout(self) -> float | None:
         if not self._timers:
             return None
-        return max(0.0, min(when for when, _ in self._timers.values()) - time.monotonic())
+        return max(0.0, min(when for when, _ in self._timers.values()) - self.now())
 
     def _signalled(self) -> None:
         assert self._wakeup is not None

@@ -52,7 +52,7 @@ class World:
     ) -> None:
         self.command: tuple[str, ...] = ()
         self.nonce: str = f"{os.getpid()}-{time.monotonic_ns()}"
-        self.machine: Machine = Machine(settings, self, time.monotonic, _chance)
+        self.machine: Machine = Machine(settings, self, loop.now, _chance)
         self.ask_in_flight = ask_in_flight
         self.foreign = foreign
         self._published = published
@@ -77,18 +77,18 @@ class World:
         if deadline is None:
             self._loop.clear_timer("machine")
         else:
-            self._loop.set_timer("machine", deadline - time.monotonic(), self._tick)
+            self._loop.set_timer("machine", deadline - self._loop.now(), self._tick)
 
     # The machine's effects
 
     def check_port(self) -> None:
         """Find out who has the port; what an earlier life left there is removed first."""
-        begun = time.monotonic()
+        begun = self._loop.now()
         answers = 0
 
         def done(verdict: Verdict, _version: str | None) -> None:
             nonlocal answers
-            waited = time.monotonic() - begun
+            waited = self._loop.now() - begun
             if verdict is not Verdict.FREE and waited < _PORT_CHECK_TIMEOUT:
                 found = leftovers(self.machine.settings.address, self.nonce)
                 for process in found:
@@ -119,7 +119,7 @@ class World:
 
     def await_answer(self) -> None:
         """Probe until the server answers: closely at first, since most are quick."""
-        begun = time.monotonic()
+        begun = self._loop.now()
 
         def done(verdict: Verdict, version: str | None) -> None:
             if self.machine.phase is not Phase.BOOTING:
@@ -127,7 +127,7 @@ class World:
             if verdict is Verdict.OLLAMA:
                 self.machine.answered(version)
                 return
-            waited = time.monotonic() - begun
+            waited = self._loop.now() - begun
             delay = 0.003 if waited < 0.2 else 0.02 if waited < 2 else 0.1
             self._loop.set_timer("probe", delay, begin)
 
