@@ -1,14 +1,42 @@
-"""How many requests are under way, and how to end those that are open."""
+"""Which requests are under way, who waits for the next bytes of which, and how to end them."""
 
 from __future__ import annotations
 
 import threading
+import time
 import weakref
-from typing import Generic, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-__all__ = ["InFlight"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-StreamT = TypeVar("StreamT")
+__all__ = ["InFlight", "Waiting"]
+
+StreamT = TypeVar("StreamT", bound="_Waiter")
+
+# Answers that a runner makes; the others say nothing about it.
+_MADE_BY_RUNNERS = frozenset({"chat", "generate", "embed", "embeddings"})
+_MAX_LEFT = 64
+
+
+class Waiting(NamedTuple):
+    """Somebody who waits for the server at this moment."""
+
+    operation: str
+    model: str | None
+    since: float
+    """On the monotonic clock, in seconds."""
+    begun: bool
+    """Whether a part of the answer has come."""
+
+
+class _Waiter(Protocol):
+    def waiting(self) -> Waiting | None: ...
+
+
+class _Asked(_Waiter, Protocol):
+    def resend(self) -> None: ...
 
 
 class InFlight(Generic[StreamT]):
@@ -18,9 +46,12 @@ class InFlight(Generic[StreamT]):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a stream may be forgotten at any moment, even this one
         self._calls = 0
+        self._forgotten: deque[Any] = deque()
+        self._asked: set[_Asked] = set()
         self._streams: weakref.WeakSet[StreamT] = weakref.WeakSet()
+        self._left: dict[str, float] = {}
 
     def count(self) -> int:
         """Return how many requests have been sent and not been answered in full."""
@@ -37,17 +68,83 @@ class InFlight(Generic[StreamT]):
         with self._lock:
             self._calls -= 1
 
+    def asked(self, call: _Asked) -> None:
+        """Note that a request has been sent, and its answer is waited for."""
+        with self._lock:
+            self._asked.add(call)
+
+    def answered(self, call: _Asked) -> None:
+        """Note that the answer to a request has come, or is not waited for any longer."""
+        with self._lock:
+            self._asked.discard(call)
+
     def opened(self, stream: StreamT) -> None:
         """Note that an answer is being streamed."""
         with self._lock:
             self._streams.add(stream)
 
-    def closed(self, stream: StreamT) -> None:
-        """Note that a stream has ended; a second time does nothing."""
+    def closed(self, stream: StreamT) -> bool:
+        """Note that a stream has ended; a second time does nothing, and returns False."""
         with self._lock:
+            known = stream in self._streams
             self._streams.discard(stream)
+        return known
 
     def streams(self) -> list[StreamT]:
         """Return the streams that are open."""
         with self._lock:
             return list(self._streams)
+
+    def forgot(self, response: Any) -> None:
+        """Note an answer whose stream nobody holds any more; called by the garbage collector."""
+        self._forgotten.append(response)
+
+    def take_forgotten(self) -> Iterator[Any]:
+        """Yield such answers, each once, to be closed."""
+        while True:
+            try:
+                yield self._forgotten.popleft()
+            except IndexError:
+                return
+
+    def left(self, operation: str, model: str | None) -> None:
+        """Note that an answer that had begun was not read to its end."""
+        if model is None or operation not in _MADE_BY_RUNNERS:
+            return
+        with self._lock:
+            self._left.pop(model, None)  # the newest comes last
+            self._left[model] = time.monotonic()
+            if len(self._left) > _MAX_LEFT:
+                del self._left[next(iter(self._left))]
+
+    def resend(self, model: str) -> None:
+        """Have the requests of a model sent again whose answer has not begun."""
+        with self._lock:
+            asked = list(self._asked)
+        for call in asked:
+            waiting = call.waiting()
+            if waiting and waiting.model == model and waiting.operation in _MADE_BY_RUNNERS:
+                call.resend()
+
+    def report(self) -> dict[str, Any]:
+        """Return who waits for a runner, and which models' answers were left, both for how long.
+
+        One who has something to read, or does not read at all, does not wait.
+        """
+        with self._lock:
+            waiters: Iterable[_Waiter] = [*self._asked, *self._streams]
+            left = dict(self._left)
+        now = time.monotonic()
+        found = [waiting for waiter in waiters if (waiting := waiter.waiting()) is not None]
+        return {
+            "waiting": [
+                {
+                    "model": waiting.model,
+                    "seconds": round(now - waiting.since, 3),
+                    "begun": waiting.begun,
+                }
+                for waiting in found
+                if waiting.model is not None and waiting.operation in _MADE_BY_RUNNERS
+            ],
+            "left": {model: round(now - when, 3) for model, when in left.items()},
+        }

@@ -39,4 +39,5 @@ def server_settings(config: ManagerConfig) -> ServerSettings:
             timeout=server.liveness_timeout,
             threshold=server.liveness_threshold,
         ),
+        runner_timeout=server.runner_timeout,
     )

@@ -122,6 +122,12 @@ class ServerConfig:
     )
     liveness_timeout: float = key(WAIT, 5.0, "How long such a check waits for the answer.")
     liveness_threshold: int = key(COUNT, 3, "How many checks in a row must fail.")
+    runner_timeout: float = key(
+        SECONDS,
+        30.0,
+        "How long a runner may do nothing while an answer waits for it, until it is replaced; "
+        "0: it is left alone.",
+    )
 
     models: str | None = _ollama("MODELS", PATH, "The folder of the models.")
     origins: str | None = _ollama("ORIGINS", WORDS, "Web origins that may call the server.")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         RetryConfig,
         Transport,
         Verbosity,
+        WhileRestarting,
     )
     from manager.hosts import Address
 
@@ -81,6 +82,7 @@ class ManagerSettings(TypedDict, total=False):
     liveness_interval: float
     liveness_timeout: float
     liveness_threshold: int
+    runner_timeout: float
     models: str | os.PathLike[str] | None
     origins: str | Sequence[str] | None
     remotes: str | Sequence[str] | None
@@ -105,6 +107,7 @@ class ManagerSettings(TypedDict, total=False):
     sched_spread: bool | None
     no_cloud: bool | None
     connect_timeout: float | None
+    while_restarting: WhileRestarting
     first_token_timeout: float | None
     chunk_timeout: float | None
     total_timeout: float | None

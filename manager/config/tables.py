@@ -38,9 +38,11 @@ __all__ = [
     "RetryConfig",
     "Transport",
     "Verbosity",
+    "WhileRestarting",
 ]
 
 Transport: TypeAlias = Literal["auto", "httpx"]
+WhileRestarting: TypeAlias = Literal["wait", "fail"]
 Verbosity: TypeAlias = Literal["off", "errors", "calls", "headers", "bodies"]
 
 
@@ -69,6 +71,11 @@ class ClientConfig:
     proxy: str | None = key(PROXY, None, "The proxy to use.")
     trust_env: bool = key(
         BOOL, True, "Take the proxy and CA files from `HTTP_PROXY`, `SSL_CERT_FILE` ..."
+    )
+    while_restarting: WhileRestarting = key(  # noqa: RUF009
+        choice("wait", "fail"),
+        "wait",
+        "What calls do that meet a server on its way back: wait for it, or fail at once.",
     )
     max_connections: int | None = key(
         optional(COUNT), 256, "How many connections may be open; more requests wait."

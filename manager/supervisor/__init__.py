@@ -4,11 +4,15 @@ One supervisor process per server address owns the server and its state; manager
 it over a private local socket. Standard library only, so that it starts in tens of milliseconds.
 
     states, restarts, leases, causes   pure: what is, what comes next, and why
+    booting, deaths                    pure: what is heard before the first answer; who comes back
     machine                            the life of one server: events in, effects out
     program, serving                   the process: one thread, one loop
-    server_process, processes, logfile what only an operating system can do
+    server_process, processes          what only an operating system can do
+    listeners                          whose server answers at the port
+    logfile, serverlog, diskspace      the log: where it is, how it stays small, room for it
     protocol, probe                    the wire, and "is that Ollama?"
     link, session, attach, client      the managers' side
+    stragglers                         what outlives a killed supervisor
 
 Importing this package imports nothing.
 """

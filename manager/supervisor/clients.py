@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from manager.supervisor.loop import Loop
+    from manager.supervisor.settings import ServerSettings
 
 __all__ = ["Client"]
 
@@ -47,6 +48,7 @@ class Client:
         self.greeted = False
         self.attached = False
         self.in_flight: int | None = None
+        self.settings: ServerSettings | None = None  # of its newest lease
         self._socket = connection
         self._loop = loop
         self._received = received
@@ -68,9 +70,17 @@ class Client:
         Args:
             message: JSON-ready data.
         """
+        self.send_line(encode(message))
+
+    def send_line(self, line: bytes) -> None:
+        """Do as ``send``, with what ``encode`` made of the message.
+
+        Args:
+            line: The same for several clients, perhaps.
+        """
         if not self._open:
             return
-        self._unsent += encode(message)
+        self._unsent += line
         self._flush()
         if len(self._unsent) > _MAX_UNREAD:
             self.close()

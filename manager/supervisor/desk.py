@@ -9,7 +9,8 @@ from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conf
 from manager.supervisor.leases import LeaseBook
 from manager.supervisor.loop import READ
 from manager.supervisor.phases import Phase
-from manager.supervisor.protocol import PROTOCOL
+from manager.supervisor.protocol import PROTOCOL, encode
+from manager.supervisor.runner_watch import RunnerWatch
 from manager.supervisor.settings import ServerSettings
 from manager.supervisor.states import ServerState
 from manager.supervisor.world import World
@@ -56,6 +57,7 @@ class Desk:
         self._log_path: str | None = None
         self._waiting: list[tuple[Client, int]] = []  # for ready
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
+        self._quitting = False
         self._ended: str | None = None
         self._world = make_world(
             loop,
@@ -65,11 +67,15 @@ class Desk:
             foreign=lambda: self._finish("foreign"),
         )
         self._machine = self._world.machine
+        self._runner_watch = RunnerWatch(
+            loop, self._machine, tell=self._tell_attached, report=self._report
+        )
         loop.watch(listener.fileno(), READ, self._accept)
         loop.set_timer("unused", _UNUSED_TIMEOUT, self._unused)
 
     def quit(self) -> None:
         """Take the server down and end: somebody wants this process gone."""
+        self._quitting = True
         self._leases.end_all()
         self._machine.stop("its supervisor was told to end", drain=False)
         self._settle()
@@ -91,10 +97,13 @@ class Desk:
                 client.close()
 
     def _client_gone(self, client: Client) -> None:
+        if client.attached:
+            self._runner_watch.manager_lost()
         del self._clients[client.number]
         self._waiting = [entry for entry in self._waiting if entry[0] is not client]
         self._parting = [entry for entry in self._parting if entry[0] is not client]
         self._leases.end(client.number, self._loop.now())
+        self._count_in_flight()  # it may be the one that was waited for
         self._settle()
 
     def _received(self, client: Client, message: dict[str, Any]) -> None:
@@ -107,6 +116,8 @@ class Desk:
         elif isinstance(count := message.get("in_flight"), int):
             client.in_flight = count
             self._count_in_flight()
+        elif isinstance(message.get("waiting"), list):
+            self._runner_watch.heard(message)
         elif isinstance(number := message.get("id"), int):
             self._perform(client, number, message)
         self._settle()
@@ -120,6 +131,7 @@ class Desk:
             case "stop":
                 self._stop(client, number)
             case "release":
+                self._runner_watch.left(message.get("left", {}))
                 self._release(client, number)
             case operation:
                 client.send({"id": number, "error": unknown(operation)})
@@ -127,10 +139,14 @@ class Desk:
     # Operations
 
     def _lease(self, client: Client, number: int, wanted: LeaseRequest) -> None:
+        if self._quitting:
+            self._waiting.append((client, number))  # for the end: the next process will do
+            return
         settings, command, mode = wanted.settings, wanted.command, wanted.mode
-        idle = self._machine.phase in (Phase.IDLE, Phase.FAILED)
+        others = self._leases.others(client.number)
+        idle = self._machine.phase in (Phase.IDLE, Phase.FAILED) and not others
         other = [] if idle else self._difference(settings, command)
-        if other and self._leases.others(client.number):
+        if other and others:
             client.send({"id": number, "error": conflict(settings.address, other)})
             return
         fresh = settings if idle or other else None
@@ -138,9 +154,16 @@ class Desk:
             client.send({"id": number, "error": {"error": "ServerNotFoundError"}})
             return
         newcomer, client.attached = not client.attached, True
+        if newcomer:
+            client.in_flight = 0  # nobody need ask it before a drain that is under way can end
+        if fresh is None and client.settings not in (None, settings):
+            # It was configured anew: what needs no restart holds at once, for everybody.
+            self._machine.adopt(settings)
+            self._runner_watch.settings_changed()
+        client.settings = settings
         self._leases.take(client.number, settings.linger)
         self._waiting.append((client, number))
-        failed = self._machine.phase is Phase.FAILED and mode == "join"
+        failed = self._machine.phase is Phase.FAILED and mode in ("join", "rejoin")
         if fresh is not None and not failed:
             self._world.command = command
             self._log_path = None
@@ -150,6 +173,8 @@ class Desk:
             self._machine.restart(fresh)
         elif not failed:
             self._machine.start(fresh, explicit=mode == "start")
+        if mode == "rejoin":
+            self._machine.doubt()
         self._answer_waiting()
 
     def _difference(self, settings: ServerSettings, command: tuple[str, ...]) -> list[str]:
@@ -171,6 +196,7 @@ class Desk:
             client.send({"id": request, "error": CLOSED})
         self._leases.end(client.number, self._loop.now())
         client.attached = False
+        self._count_in_flight()
         expiry = self._leases.expiry()
         if expiry is None or expiry > self._loop.now():
             client.send({"id": number, "ok": self._seen().to_dict()})
@@ -180,11 +206,14 @@ class Desk:
     # What the machine does
 
     def _published(self, snapshot: Snapshot) -> None:
-        message = {"snapshot": self._seen().to_dict()}
+        line = encode({"snapshot": self._seen().to_dict()})  # once for all
         for client in list(self._clients.values()):
             if client.attached:
-                client.send(message)
+                client.send_line(line)
         self._answer_waiting()
+        self._runner_watch.server_changed()
+        if snapshot.state is ServerState.STARTING:
+            self._answer_parting()  # what they saw off is gone; this is a fresh one, for others
         self._loop.set_timer("settle", 0, self._settle)
         if snapshot.state is ServerState.FAILED and not self._gave_up_on_crashes():
             # Never came up: the next call may try again, with a supervisor of its own.
@@ -192,7 +221,7 @@ class Desk:
 
     def _answer_waiting(self) -> None:
         snapshot = self._seen()
-        if snapshot.state is ServerState.READY:
+        if snapshot.state is ServerState.READY and not self._machine.doubted:
             answer: dict[str, Any] = {"ok": snapshot.to_dict()}
         elif snapshot.state is ServerState.FAILED:
             answer = {"error": dict(snapshot.last_error or {})}
@@ -201,6 +230,11 @@ class Desk:
         waiting, self._waiting = self._waiting, []
         for client, number in waiting:
             client.send({"id": number, **answer})
+
+    def _answer_parting(self) -> None:
+        parting, self._parting = self._parting, []
+        for client, number in parting:
+            client.send({"id": number, "ok": self._seen().to_dict()})
 
     def _gave_up_on_crashes(self) -> bool:
         error = self._machine.snapshot.last_error or {}
@@ -235,6 +269,19 @@ class Desk:
         elif len(answered) == len(counts):
             self._loop.set_timer("drain", _ASK_AGAIN, self._ask_in_flight)
 
+    # Runners
+
+    def _tell_attached(self, message: dict[str, Any]) -> int:
+        told = [client for client in self._clients.values() if client.attached]
+        for client in told:
+            client.send(message)
+        return len(told)
+
+    def _report(self, cause: str) -> None:
+        """Tell about a runner; the state of the server is as it was."""
+        told = self._seen().replace(event="server.unresponsive", cause=cause)
+        self._tell_attached({"snapshot": told.to_dict()})
+
     # The end
 
     def _settle(self) -> None:
@@ -248,9 +295,10 @@ class Desk:
         else:
             self._loop.set_timer("linger", expiry - self._loop.now(), self._settle)
         if not wanted and self._machine.phase is not Phase.IDLE:
+            # A stop on purpose goes on draining, whoever came and left meanwhile.
             stopping = self._machine.snapshot.state is ServerState.STOPPING
-            if not stopping:
-                self._machine.stop("nobody uses it any more", drain=False)
+            if not self._machine.leaving:
+                self._machine.stop("nobody uses it any more", drain=stopping)
         self._world.arm()
         if not wanted and self._machine.phase is Phase.IDLE and self._accepted_a_lease():
             self._finish("over")
@@ -275,8 +323,6 @@ class Desk:
         # First the name, then the connections: whoever sees an end can take the name at once.
         self._loop.unwatch(self._listener.fileno())
         self._listener.close()
-        snapshot = self._seen().to_dict()
-        for client, number in self._parting:
-            client.send({"id": number, "ok": snapshot})
+        self._answer_parting()
         self._tell(reason)
         self._loop.stop()

@@ -19,7 +19,8 @@ class LeaseRequest(Record):
     Args:
         settings: What was set explicitly, and how long to wait for what.
         command: The words that start the server, found by the manager; empty: it found none.
-        mode: ``join``, ``start`` (also after a crash loop) or ``restart``.
+        mode: ``join``, ``rejoin`` (a request was just lost: is it really ready?), ``start`` (also
+            after a crash loop) or ``restart``.
     """
 
     settings: ServerSettings

@@ -17,7 +17,7 @@ from manager.supervisor.wishes import resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from manager.supervisor.settings import ServerSettings
@@ -38,6 +38,9 @@ class SupervisorLink:
         on_change: Hears of every new snapshot, on the link's thread; ``snapshot.event`` names
             the step, such as ``server.crashed``, or is None.
         in_flight: Counts the manager's requests in flight; asked before a stop or restart.
+        waiting: Tells who waits for a runner (``{"waiting": [...], "left": {...}}``, as in
+            ``protocol``); asked when a runner does nothing.
+        resend: Sends the requests of a model again that wait for a runner that is no more.
     """
 
     def __init__(
@@ -46,14 +49,18 @@ class SupervisorLink:
         *,
         on_change: Callable[[Snapshot], None] | None = None,
         in_flight: Callable[[], int] | None = None,
+        waiting: Callable[[], Mapping[str, Any]] | None = None,
+        resend: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
         self._on_change = on_change
         self._in_flight = in_flight
+        self._waiting = waiting
+        self._resend = resend
         ownership = Ownership.REMOTE if settings.remote else Ownership.NONE
         self._snapshot = Snapshot(ServerState.STOPPED, ownership, settings.base_url)
         self._close_future: Future[None] | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # close() may come from the garbage collector, anywhere
         self._thread: LinkThread | None = None
         self._stopped = False  # by a session of before a fork
         _links.add(self)
@@ -78,6 +85,14 @@ class SupervisorLink:
             not there and ``autostart`` off).
         """
         return self._want("join")
+
+    def reacquire(self) -> Future[Snapshot]:
+        """Do as ``acquire`` after a request was lost: the server is asked whether it is ready.
+
+        Returns:
+            The snapshot of the ready server: the one that there was, if it still answers.
+        """
+        return self._want("rejoin")
 
     def start(self) -> Future[Snapshot]:
         """Do as ``acquire``, also after a stop, a crash loop, or with ``autostart`` off.
@@ -195,7 +210,14 @@ class SupervisorLink:
         return future
 
     def _new_session(self) -> Session:
-        session = Session(self._settings, self._changed, self._count_in_flight, self._snapshot)
+        session = Session(
+            self._settings,
+            self._changed,
+            self._count_in_flight,
+            self._snapshot,
+            self._who_waits,
+            self._send_again,
+        )
         session.stopped = self._stopped or (
             self._thread is not None and self._thread.session.stopped
         )
@@ -203,6 +225,8 @@ class SupervisorLink:
 
     def _changed(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
+        if snapshot.ready and snapshot.event == "server.unresponsive":  # a runner, not the server
+            _log.warning("%s", snapshot.cause)
         if self._on_change is not None:
             try:
                 self._on_change(snapshot)
@@ -212,12 +236,19 @@ class SupervisorLink:
     def _count_in_flight(self) -> int:
         return self._in_flight() if self._in_flight is not None else 0
 
+    def _who_waits(self) -> Mapping[str, Any]:
+        return self._waiting() if self._waiting is not None else {"waiting": [], "left": {}}
+
+    def _send_again(self, model: str) -> None:
+        if self._resend is not None:
+            self._resend(model)
+
     # Fork
 
     def after_fork(self) -> None:
         """In a forked child: let go of the parent's lease without a word; take one when needed."""
         thread, self._thread = self._thread, None
-        self._lock = threading.Lock()  # the parent's may be held for ever
+        self._lock = threading.RLock()  # the parent's may be held for ever
         if thread is not None:
             self._stopped = thread.session.stopped
             thread.drop_descriptors()

@@ -41,7 +41,7 @@ class LinkThread:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a command may come from the garbage collector
         self._commands: deque[_Command] = deque()
         self._over = False
         self._receiver, self._wakeup = socket.socketpair()

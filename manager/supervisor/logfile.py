@@ -7,7 +7,6 @@ import sys
 
 __all__ = ["log_path", "open_log", "read_tail"]
 
-_KEEP_BYTES = 8 << 20
 _TAIL_BYTES = 256 << 10
 
 
@@ -26,7 +25,7 @@ def log_path(address: str, folder: str | None = None) -> str:
 
 
 def open_log(path: str) -> int:
-    """Open a log for appending; one that has grown too large starts anew, keeping the old.
+    """Open a log for appending.
 
     Args:
         path: Where it is.
@@ -36,9 +35,7 @@ def open_log(path: str) -> int:
     """
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        if os.path.exists(path) and os.path.getsize(path) > _KEEP_BYTES:
-            os.replace(path, f"{path}.1")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         log = os.open(path, flags, 0o600)
         os.fchmod(log, 0o600)
     except OSError:

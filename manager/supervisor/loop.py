@@ -17,8 +17,16 @@ READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
 
 
+_LATE = 0.25
+_LONG_STEP = 1.0
+
+
 class Loop:
-    """Calls back when a descriptor is ready, a timer is due, or a signal came."""
+    """Calls back when a descriptor is ready, a timer is due, or a signal came.
+
+    Its clock leaves out the time in which this process did not run (a suspended machine, SIGSTOP,
+    a paused virtual machine): others did not run then either, so nothing of theirs is late.
+    """
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -26,6 +34,9 @@ class Loop:
         self._signals: dict[int, Callable[[], None]] = {}
         self._wakeup: socket.socket | None = None
         self._running = True
+        self._lost = 0.0
+        self._woke: float | None = None
+        self._on_gap: Callable[[float], None] | None = None
 
     def watch(self, fd: int, events: int, callback: Callable[[], None]) -> None:
         """Call back whenever a descriptor is ready; replaces an earlier watch on it.
@@ -78,9 +89,17 @@ class Loop:
         # The handler does nothing: the wakeup descriptor carries the number into the loop.
         signal.signal(number, lambda _number, _frame: None)
 
+    def on_gap(self, callback: Callable[[float], None]) -> None:
+        """Call back when this process was found not to have run for a while.
+
+        Args:
+            callback: Gets the seconds by which the clock of this loop has fallen behind.
+        """
+        self._on_gap = callback
+
     def now(self) -> float:
-        """Return the clock that timers go by: monotonic, in seconds."""
-        return time.monotonic()
+        """Return the clock that timers go by: monotonic, in seconds of running."""
+        return time.monotonic() - self._lost
 
     def stop(self) -> None:
         """Leave ``run`` after the callback that calls this."""
@@ -97,7 +116,10 @@ class Loop:
         Args:
             timeout: Seconds to wait for a descriptor; None: for ever.
         """
-        for key, _ in self._selector.select(timeout):
+        begun = self.now()
+        ready = self._selector.select(timeout)
+        self._notice_gap(begun, timeout)
+        for key, _ in ready:
             # An earlier callback of this round may have closed it.
             if self._selector.get_map().get(key.fd) is key:
                 key.data()
@@ -106,6 +128,17 @@ class Loop:
             if when <= now and self._timers.get(name) == (when, callback):
                 del self._timers[name]
                 callback()
+
+    def _notice_gap(self, begun: float, timeout: float | None) -> None:
+        now = self.now()
+        late = 0.0 if timeout is None else now - begun - timeout
+        between = 0.0 if self._woke is None else begun - self._woke
+        gap = (late if late > _LATE else 0.0) + (between if between > _LONG_STEP else 0.0)
+        if gap:
+            self._lost += gap
+            if self._on_gap is not None:
+                self._on_gap(gap)
+        self._woke = self.now()
 
     def _timeout(self) -> float | None:
         if not self._timers:

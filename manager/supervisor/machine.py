@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from manager.supervisor.booting import Booting
 from manager.supervisor.causes import Cause, describe, explain_exit
+from manager.supervisor.deaths import Deaths
 from manager.supervisor.phases import Phase
 from manager.supervisor.probe import Verdict
-from manager.supervisor.restarts import decide_restart
 from manager.supervisor.states import Ownership, ServerState, Snapshot
 
 TYPE_CHECKING = False
@@ -32,7 +33,7 @@ class Machine:
     Args:
         settings: What was asked for; ``restart`` with others replaces them.
         effects: The world.
-        clock: The monotonic clock, in seconds.
+        clock: A monotonic clock, in seconds; it may leave out time that ``slept`` tells of.
         chance: Random numbers from 0 to 1, for the jitter of waits.
     """
 
@@ -46,16 +47,29 @@ class Machine:
         self.settings: ServerSettings = settings
         self.phase: Phase = Phase.IDLE
         self.deadline: float | None = None
+        self.doubted: bool = False  # shown as ready, but being asked at this moment
         self.snapshot: Snapshot = Snapshot(_S.STOPPED, Ownership.NONE, settings.base_url)
         self._effects = effects
         self._clock = clock
-        self._chance = chance
+        self._deaths = Deaths(clock, chance)
         self._goal = Phase.IDLE  # what follows `clearing`
         self._delay = 0.0
-        self._failures = 0
         self._silent = 0
-        self._was_ready = False
+        self._slept = 0.0
+        self._booting: Booting | None = None
+        self._hopeless: Cause | None = None
+        self._remark: str | None = None
         self._failure: dict[str, Any] | None = None
+
+    @property
+    def again(self) -> bool:
+        """Whether a server that is started now comes back by itself, after a death or a hang."""
+        return self._deaths.again
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the server is on its way out, and none is to follow."""
+        return self.snapshot.state is _S.STOPPING and self._goal is Phase.IDLE
 
     # Commands
 
@@ -63,19 +77,22 @@ class Machine:
         """Want a server; a given-up one is tried again only on an explicit wish."""
         self.settings = settings or self.settings
         if self.phase is Phase.IDLE or (self.phase is Phase.FAILED and explicit):
-            self._failures = 0
-            self._was_ready = False
+            self._deaths.forget()
             self._check(_S.STARTING, "server.starting", restarts=0)
         elif self.snapshot.state is _S.STOPPING:
-            self._failures = 0
-            self._was_ready = False
+            self._deaths.forget()
             self._goal = Phase.CHECKING
+
+    def adopt(self, settings: ServerSettings) -> None:
+        """Use the patience and the answers to faults of other settings from now on."""
+        self.settings = self.settings.with_policies_of(settings)
+        if self.phase is Phase.UP:
+            self._enter(Phase.UP, self.settings.liveness.interval or None)
 
     def restart(self, settings: ServerSettings | None = None) -> None:
         """Want a fresh server, with other settings if need be; requests in flight come first."""
         self.settings = settings or self.settings
-        self._failures = 0
-        self._was_ready = False  # what fails now fails to start
+        self._deaths.forget()
         if self.phase in (Phase.IDLE, Phase.FAILED):
             self.start(explicit=True)
         elif self.phase in (Phase.UP, Phase.BOOTING):
@@ -93,6 +110,7 @@ class Machine:
             self._stopped(cause)
         elif self.phase is not Phase.IDLE:
             self._goal = Phase.IDLE
+            self._delay = 0.0
             self._show(_S.STOPPING, cause=cause)
             if not drain and self.phase is Phase.DRAINING:
                 self._end()
@@ -118,29 +136,65 @@ class Machine:
                 )
             )
 
-    def answered(self, version: str | None) -> None:
-        """The server gave Ollama's answer."""
+    def answered(self, version: str | None, remark: str | None = None) -> None:
+        """The server gave Ollama's answer.
+
+        Args:
+            version: Its version, if it told.
+            remark: What is worth knowing about it, though nothing follows from that.
+        """
         self._silent = 0
+        doubted, self.doubted = self.doubted, False
         if self.phase is Phase.BOOTING:
-            self._was_ready = True
+            self._deaths.ready()
+            self._remark = remark
             self._enter(Phase.UP, self.settings.liveness.interval or None)
             self._show(
                 _S.READY,
                 "server.ready",
                 version=version,
-                started_at=self._clock(),
-                cause=None,
+                started_at=self._clock() + self._slept,
+                cause=remark,
                 last_error=None,
             )
         elif self.phase is Phase.UP:
             self._enter(Phase.UP, self.settings.liveness.interval or None)
             if self.snapshot.state is _S.UNRESPONSIVE:
-                self._show(_S.READY, "server.ready", cause=None)
+                self._show(_S.READY, "server.ready", cause=self._remark)
+            elif doubted:
+                self._show(_S.READY)
+
+    def doubt(self) -> None:
+        """A request was lost on its way: a server that is said to be ready has to show it."""
+        if self.phase is Phase.UP and not self.doubted:
+            self.doubted = True
+            self._effects.check_alive(self.settings.liveness.timeout)
+
+    def heard(self, verdict: Verdict, *, another: bool = False) -> bool:
+        """A probe of the server that boots found something else than Ollama's answer from it.
+
+        Args:
+            verdict: What it found.
+            another: Whether a program that we did not start certainly gave it.
+
+        Returns:
+            Whether its answer is still waited for.
+        """
+        if self.phase is Phase.BOOTING and self._booting is not None:
+            hopeless = self._booting.heard(verdict, self._clock(), another=another)
+            if hopeless is not None:
+                self._give_up(hopeless)
+        return self.phase is Phase.BOOTING
+
+    def slept(self, seconds: float) -> None:
+        """Nobody ran for a while, and the clock leaves that out; what is shown does not."""
+        self._slept += seconds
 
     def silent(self) -> None:
         """A liveness probe got no answer of Ollama's."""
         if self.phase is not Phase.UP:
             return
+        self.doubted = False
         self._silent += 1
         if self.snapshot.state is not _S.UNRESPONSIVE:
             self._show(_S.UNRESPONSIVE, "server.unresponsive", cause="it does not answer")
@@ -157,7 +211,10 @@ class Machine:
             self._died(exit_code, log)
         else:
             self._delay = 0.0
+            if self._hopeless is not None:
+                self._failure = self._error(self._hopeless, None, log)
             self._show(self.snapshot.state, pid=None, started_at=None, exit_code=exit_code)
+        self._hopeless = None
         self._enter(Phase.CLEARING, _CLEAR_TIMEOUT)
         self._effects.clear()
 
@@ -193,8 +250,8 @@ class Machine:
     def tick(self) -> None:
         """The deadline has passed."""
         phase, self.deadline = self.phase, None
-        if phase is Phase.BOOTING:
-            self._never_ready()
+        if phase is Phase.BOOTING and self._booting is not None:
+            self._give_up(self._booting.too_late())
         elif phase is Phase.UP:
             self._effects.check_alive(self.settings.liveness.timeout)
         elif phase is Phase.DRAINING:
@@ -214,14 +271,16 @@ class Machine:
         self._effects.check_port()
 
     def _spawn(self) -> None:
+        again = self.again
         try:
             pid = self._effects.spawn()
         except OSError as error:
-            reason = f"the program cannot be executed: {error.strerror}: {error.filename}"
-            self._fail(Cause("not_executable", reason, "Check `binary`."))
+            self._not_spawned(error)
             return
-        again = self._was_ready or self._failures > 0
-        self._enter(Phase.BOOTING, self.settings.start_timeout)
+        self._deaths.spawned()
+        settings = self.settings
+        self._booting = Booting(settings.address, settings.start_timeout)
+        self._enter(Phase.BOOTING, settings.start_timeout)
         self._show(
             self.snapshot.state,
             ownership=Ownership.MANAGED,
@@ -232,27 +291,27 @@ class Machine:
         )
         self._effects.await_answer()
 
+    def _not_spawned(self, error: OSError) -> None:
+        where = f": {error.filename}" if error.filename else ""
+        reason = f"the program cannot be executed: {error.strerror}{where}"
+        cause = Cause("not_executable", reason, "Check `binary`.")
+        delay = self._deaths.not_spawned(self.settings.restart)
+        if delay is None:
+            self._fail(cause)
+            return
+        self._enter(Phase.WAITING, delay)
+        self._show(self.snapshot.state, cause=cause.message)
+
     def _died(self, exit_code: int, log: Sequence[str]) -> None:
-        started = self.snapshot.started_at
-        ready_for = None if started is None else self._clock() - started
-        cause = explain_exit(exit_code, log)
+        ready = self.snapshot.started_at is not None
+        cause = explain_exit(exit_code, log, ready=ready)
         error = self._error(cause, exit_code, log)
-        event = "server.crashed" if started is not None else None
-        decision = decide_restart(
-            self.settings.restart,
-            ready_for=ready_for,
-            failures=self._failures,
-            chance=self._chance(),
-        )
-        self._failures = decision.failures
-        # A program that says no at its first start would say so again.
-        hopeless = ready_for is None and (
-            cause.permanent or (not self._was_ready and exit_code >= 0)
-        )
-        self._goal = Phase.FAILED if hopeless or decision.delay is None else Phase.CHECKING
-        self._delay = decision.delay or 0.0
+        event = "server.crashed" if ready else None
+        delay = self._deaths.died(self.settings.restart, exit_code, cause)
+        self._goal = Phase.FAILED if delay is None else Phase.CHECKING
+        self._delay = delay or 0.0
         self._failure = error
-        restarting = _S.RESTARTING if self._was_ready else self.snapshot.state
+        restarting = _S.RESTARTING if self._deaths.was_ready else self.snapshot.state
         self._show(
             restarting,
             event,
@@ -262,18 +321,12 @@ class Machine:
             pid=None,
             started_at=None,
         )
-        if self._goal is Phase.CHECKING and self._was_ready:
+        if self._goal is Phase.CHECKING and self._deaths.was_ready:
             self._show(restarting, "server.restarting")
 
-    def _never_ready(self) -> None:
-        seconds = self.settings.start_timeout
-        cause = Cause(
-            "start_timeout",
-            f"it did not answer within {seconds:g} s",
-            "Look at its log, or raise `start_timeout`.",
-        )
+    def _give_up(self, cause: Cause) -> None:
         self._goal = Phase.FAILED
-        self._failure = self._error(cause, None, ())
+        self._hopeless = cause
         self._show(self.snapshot.state, cause=cause.message)
         self._kill()
 
@@ -322,10 +375,11 @@ class Machine:
         )
 
     def _error(self, cause: Cause, exit_code: int | None, log: Sequence[str]) -> dict[str, Any]:
-        return describe(cause, started=self._was_ready, exit_code=exit_code, log=log)
+        return describe(cause, started=self._deaths.was_ready, exit_code=exit_code, log=log)
 
     def _enter(self, phase: Phase, seconds: float | None = None) -> None:
         self.phase = phase
+        self.doubted = self.doubted and phase is Phase.UP
         self.deadline = None if seconds is None else self._clock() + seconds
 
     def _show(self, state: ServerState, event: str | None = None, **changes: Any) -> None:

@@ -4,13 +4,14 @@
 |----------|----------------------|--------------------------------------------------------------|
 | idle     | stopped              | start -> checking                                            |
 | checking | starting, restarting | free -> booting; Ollama there -> foreign; other -> failed    |
-| booting  | starting, restarting | answer -> up; exit -> clearing; silence -> killing           |
+| booting  | starting, restarting | answer -> up; exit -> clearing; time over, or an answer that |
+|          |                      | is not Ollama's for 2 s -> killing                           |
 | up       | ready, unresponsive  | exit -> clearing; stop, restart -> draining; hang -> killing |
 | draining | stopping, restarting | no requests in flight, or time over -> ending                |
 | ending   | stopping, restarting | exit -> clearing; time over -> killing                       |
 | killing  | as before            | exit -> clearing                                             |
 | clearing | as before            | runners gone -> checking, waiting, failed or idle            |
-| waiting  | starting, restarting | time over -> checking                                        |
+| waiting  | starting, restarting | time over -> checking (also after an exit for a taken port)  |
 | failed   | failed               | explicit start -> checking                                   |
 """
 

@@ -22,11 +22,13 @@ __all__ = [
     "Process",
     "become_subreaper",
     "children_of",
+    "descendants_of",
     "die_with_parent",
     "find",
     "kill",
     "leftovers",
     "mark",
+    "survivors_of",
 ]
 
 MARK = "OLLAMA_MANAGER_SUPERVISED"
@@ -77,8 +79,9 @@ def children_of(parent: int) -> list[Process]:
     Returns:
         Its direct children; zombies left out.
     """
+    listed = _listed_children(parent)
     found: list[Process] = []
-    for pid in _pids():
+    for pid in _pids() if listed is None else listed:
         fields = _stat(pid)
         if fields and int(fields[_FIELD_PARENT]) == parent and fields[_FIELD_STATE] != b"Z":
             found.append(Process(pid, int(fields[_FIELD_START])))
@@ -115,21 +118,43 @@ def leftovers(address: str, nonce: str = "") -> list[Process]:
     Returns:
         The processes with the mark of another life.
     """
-    wanted = f"{MARK}={mark(address)}".encode()
     own = f"{MARK}={mark(address, nonce)}".encode() if nonce else None
-    found: list[Process] = []
+    return [process for process, its_mark in _marked(address) if its_mark != own]
+
+
+def survivors_of(supervisor: int, address: str) -> list[Process]:
+    """List what a dead supervisor of this address left running.
+
+    Args:
+        supervisor: Its pid.
+        address: The server's address, ``host:port``.
+
+    Returns:
+        The processes with the mark of its life; none while something has that pid.
+    """
+    if find(supervisor) is not None:
+        return []
+    its = f"{MARK}={mark(address, f'{supervisor}-')}".encode()
+    return [process for process, its_mark in _marked(address) if its_mark.startswith(its)]
+
+
+def descendants_of(ancestor: int) -> list[int]:
+    """List all processes below one, nearest first.
+
+    Args:
+        ancestor: Its pid.
+
+    Returns:
+        Their pids, zombies left out.
+    """
+    children: dict[int, list[int]] = {}
     for pid in _pids():
-        try:
-            with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-                environ = file.readall() or b""
-        except OSError:
-            continue
-        if wanted not in environ:
-            continue
-        marks = [entry for entry in environ.split(b"\0") if entry.startswith(wanted)]
-        process = find(pid)
-        if marks and marks[-1] != own and process is not None and pid != os.getpid():
-            found.append(process)
+        fields = _stat(pid)
+        if fields and fields[_FIELD_STATE] != b"Z":
+            children.setdefault(int(fields[_FIELD_PARENT]), []).append(pid)
+    found = list(children.get(ancestor, ()))
+    for pid in found:  # grows meanwhile
+        found += children.get(pid, ())
     return found
 
 
@@ -186,6 +211,22 @@ def _prctl(option: int, value: int) -> None:
         _libc.prctl(option, value, 0, 0, 0)
 
 
+def _marked(address: str) -> Iterator[tuple[Process, bytes]]:
+    wanted = f"{MARK}={mark(address)}".encode()
+    for pid in _pids():
+        try:
+            with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+                environ = file.readall() or b""
+        except OSError:
+            continue
+        if wanted not in environ:
+            continue
+        marks = [entry for entry in environ.split(b"\0") if entry.startswith(wanted)]
+        process = find(pid)
+        if marks and process is not None and pid != os.getpid():
+            yield process, marks[-1]
+
+
 def _pids() -> Iterator[int]:
     try:
         names = os.listdir("/proc")
@@ -194,6 +235,18 @@ def _pids() -> Iterator[int]:
     for name in names:
         if name.isdigit():
             yield int(name)
+
+
+def _listed_children(parent: int) -> list[int] | None:
+    """Take the kernel's own list; a look at every process takes long while a crash is handled."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{parent}/task"):
+            with open(f"/proc/{parent}/task/{thread}/children", "rb", buffering=0) as file:
+                found += map(int, (file.readall() or b"").split())
+    except OSError:
+        return None  # a kernel without it, or a thread that ended meanwhile
+    return found
 
 
 def _stat(pid: int) -> list[bytes] | None:

@@ -5,12 +5,20 @@ their form, so that any version can ask any other to go:
 
     -> {"hello": {"protocol": 1, "pid": 7}}            with the manager's pidfd beside it, on Linux
     <- {"hello": {"protocol": 1, "pid": 8, "leases": 0}}
-    -> {"id": 1, "op": "lease", "settings": {...}, "mode": "join" | "start" | "restart"}
+    -> {"id": 1, "op": "lease", "settings": {...}, "mode": "join" | "rejoin" | ...}
     -> {"id": 2, "op": "status"}    {"id": 3, "op": "stop"}    {"id": 4, "op": "release"}
     <- {"id": 1, "ok": {...snapshot}}   or   {"id": 1, "error": {...OllamaManagerError.to_dict}}
     <- {"snapshot": {...}}               every change, to every lease holder
     <- {"ask": "in_flight"}              -> {"in_flight": 3}
+    <- {"ask": "waiting"}                -> {"waiting": [{"model": "x", "seconds": 31.2,
+                                                          "begun": true}],
+                                             "left": {"y": 7.5}}
+    <- {"resend": "x"}                   its runner was killed: who waits for it, asks again
     <- {"ended": "stopped" | "foreign" | "failed" | "over", "snapshot": {...}}
+
+``waiting`` has everybody who waits in a read for the bytes of a runner, for so many seconds, and
+whether a part of the answer has come; ``left`` the models whose answers had begun and were left
+before their end, and how many seconds ago. A ``release`` says what was ``left``, too.
 
 The meeting place is an abstract socket named by effective uid and address on Linux: binding it is
 the lock, and death frees it. Elsewhere it is a socket in an owner-only folder, with a lock file

@@ -6,8 +6,9 @@ import os
 import signal
 import sys
 
-from manager.supervisor.logfile import log_path, open_log, read_tail
+from manager.supervisor.logfile import log_path
 from manager.supervisor.processes import MARK, children_of, die_with_parent, kill, mark
+from manager.supervisor.serverlog import ServerLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,18 +44,17 @@ class ServerProcess:
         environ: dict[str, str],
         nonce: str,
     ) -> None:
-        self.log_path: str = log_path(settings.address, settings.log_dir)
-        self._log_offset = _size(self.log_path)
+        self.log: ServerLog = ServerLog(log_path(settings.address, settings.log_dir))
         environ = {
             **environ,
             "OLLAMA_HOST": settings.address,
             MARK: mark(settings.address, nonce),
         }
-        log = open_log(self.log_path)
         try:
-            self.pid: int = _spawn([*command, "serve"], environ, log)
-        finally:
-            os.close(log)
+            self.pid: int = _spawn([*command, "serve"], environ, self.log.fd)
+        except BaseException:
+            self.log.close()
+            raise
 
     def reap(self) -> int | None:
         """Collect the exit, and end its process group before its pid can be used again.
@@ -77,17 +77,6 @@ class ServerProcess:
         """End it at once, with its group."""
         os.kill(self.pid, signal.SIGKILL)
         self._signal_group(signal.SIGKILL)
-
-    def log_tail(self, lines: int) -> list[str]:
-        """Read what it wrote since it was spawned.
-
-        Args:
-            lines: How many lines at most.
-
-        Returns:
-            The last lines, oldest first.
-        """
-        return read_tail(self.log_path, lines, self._log_offset)
 
     def _signal_group(self, number: int) -> None:
         try:  # noqa: SIM105  contextlib would be one more import
@@ -163,10 +152,3 @@ def _become_server(words: list[str], environ: dict[str, str], log: int, parent: 
         signal.signal(getattr(signal, name), signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.execve(words[0], words, environ)  # noqa: S606  no shell on purpose
-
-
-def _size(path: str) -> int:
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0

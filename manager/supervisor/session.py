@@ -14,6 +14,7 @@ from manager.supervisor.logfile import log_path, read_tail
 from manager.supervisor.probe import Verdict
 from manager.supervisor.settings import connect_host
 from manager.supervisor.states import Ownership, ServerState, Snapshot
+from manager.supervisor.stragglers import Stragglers
 from manager.supervisor.wishes import Wish, fail, resolve
 
 TYPE_CHECKING = False
@@ -43,6 +44,8 @@ class Session:
         publish: Hears of every new snapshot.
         in_flight: Counts the manager's requests in flight.
         snapshot: What is known so far.
+        waiting: Tells who waits for a runner, and whose answers were left.
+        resend: Sends the requests of a model again that wait for a runner that is no more.
     """
 
     def __init__(
@@ -51,6 +54,8 @@ class Session:
         publish: Callable[[Snapshot], None],
         in_flight: Callable[[], int],
         snapshot: Snapshot,
+        waiting: Callable[[], Mapping[str, Any]],
+        resend: Callable[[str], None],
     ) -> None:
         self.settings = settings
         self.snapshot: Snapshot = snapshot
@@ -60,6 +65,8 @@ class Session:
         self.foreign: ForeignWatch | None = None
         self._publish = publish
         self._in_flight = in_flight
+        self._waiting = waiting
+        self._resend = resend
         self._asked: dict[int, Wish] = {}
         self._delayed: list[Wish] = []
         self._closing: list[Future[None]] = []
@@ -67,6 +74,7 @@ class Session:
         self._life: tuple[int | None, int] = (None, 0)
         self._awaited_until = 0.0
         self._look_at: float | None = None
+        self._stragglers = Stragglers(settings.address)
 
     # Commands
 
@@ -97,17 +105,20 @@ class Session:
         if self.channel is None:
             self.finished = True
         else:
-            self.channel.send({"id": _RELEASE_ID, "op": "release"})
+            left = self._waiting().get("left", {})
+            self.channel.send({"id": _RELEASE_ID, "op": "release", "left": left})
             self._look_at = time.monotonic() + self.settings.stop_timeout + _CLOSE_GRACE
 
     # Events
 
     def timeout(self) -> float | None:
         """Seconds until ``tick`` is due."""
-        return None if self._look_at is None else max(0.0, self._look_at - time.monotonic())
+        times = [at for at in (self._look_at, self._stragglers.due()) if at is not None]
+        return max(0.0, min(times) - time.monotonic()) if times else None
 
     def tick(self) -> None:
         """The time has come to look again, if it has."""
+        self._stragglers.tick()
         if self._look_at is None or time.monotonic() < self._look_at:
             return
         self._look_at = None
@@ -142,6 +153,7 @@ class Session:
             fail(wish.future, error)
         self._refuse_delayed(error)
         self.drop_connections()
+        self._stragglers.finish()
         for closing in self._closing:
             resolve(closing, None)
 
@@ -268,6 +280,10 @@ class Session:
             self._saw(Snapshot.from_dict(message["snapshot"]))
         if message.get("ask") == "in_flight" and self.channel is not None:
             self.channel.send({"in_flight": self._in_flight()})
+        elif message.get("ask") == "waiting" and self.channel is not None:
+            self.channel.send(self._waiting())
+        if "resend" in message:
+            self._resend(str(message["resend"]))
         if "ended" in message:
             self._lease_ended(str(message["ended"]))
         elif "id" in message:
@@ -309,6 +325,8 @@ class Session:
         self._show(snapshot.replace(generation=self.snapshot.generation + grown))
 
     def _supervisor_gone(self) -> None:
+        if self.channel is not None:
+            self._stragglers.died(self.channel.supervisor_pid)
         self._detach()
         if self._closing:
             self.finished = True

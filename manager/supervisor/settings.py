@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["LivenessPolicy", "ServerSettings", "connect_host", "server_address"]
 
 _NOTHING: Mapping[str, str] = {}
+_POLICIES = (
+    "start_timeout",
+    "stop_timeout",
+    "drain_timeout",
+    "restart",
+    "liveness",
+    "runner_timeout",
+)
 _LOCALHOST = {"localhost": "127.0.0.1", "": "127.0.0.1"}
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
@@ -54,6 +62,8 @@ class ServerSettings(Record):
         log_dir: Where the log goes; None: the platform's folder for state.
         restart: What follows a death.
         liveness: What follows silence.
+        runner_timeout: Seconds that a runner may do nothing while an answer of it is waited for;
+            0: for ever.
     """
 
     host: str = "127.0.0.1"
@@ -70,11 +80,20 @@ class ServerSettings(Record):
     log_dir: str | None = None
     restart: RestartPolicy = RestartPolicy()
     liveness: LivenessPolicy = LivenessPolicy()
+    runner_timeout: float = 30.0
 
     @property
     def address(self) -> str:
         """The name of the server's address: one supervisor for each."""
         return server_address(self.host, self.port)
+
+    def with_policies_of(self, other: ServerSettings) -> ServerSettings:
+        """Return these settings with another's patience and answers to faults.
+
+        Args:
+            other: Whose; what a server is started with stays as it is here.
+        """
+        return self.replace(**{name: getattr(other, name) for name in _POLICIES})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready data; an endless linger is null."""

@@ -22,7 +22,7 @@ class Wish:
 
     Args:
         future: Where the outcome goes.
-        mode: ``join``, ``start``, ``restart`` or ``stop``.
+        mode: ``join``, ``rejoin``, ``start``, ``restart`` or ``stop``.
         attempts: How often a supervisor was asked for it.
         missing: Why there is no program to start.
     """
@@ -35,7 +35,7 @@ class Wish:
     @property
     def explicit(self) -> bool:
         """Whether the caller named what is to be done, rather than needing a server."""
-        return self.mode != "join"
+        return self.mode not in ("join", "rejoin")
 
 
 def resolve(future: Future[Any], value: object) -> None:

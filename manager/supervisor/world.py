@@ -6,18 +6,20 @@ import os
 import signal
 import time
 
+from manager.supervisor.listeners import Owner, owner_of
 from manager.supervisor.logfile import log_path
 from manager.supervisor.loop import READ, WRITE
 from manager.supervisor.machine import Machine
 from manager.supervisor.phases import Phase
 from manager.supervisor.probe import CUT_PATIENCE, Probe, Verdict
-from manager.supervisor.processes import kill, leftovers
+from manager.supervisor.processes import descendants_of, kill, leftovers
 from manager.supervisor.server_process import ServerProcess, reap_others, reap_strays
+from manager.supervisor.serverlog import CHECK_INTERVAL
 from manager.supervisor.settings import connect_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from manager.supervisor.loop import Loop
     from manager.supervisor.settings import ServerSettings
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["World"]
 
+_ANSWERS = (Verdict.OLLAMA, Verdict.OTHER)
 _PORT_CHECK_TIMEOUT = 2.0
 _ANSWER_TIMEOUT = 10.0
-_LOG_LINES = 60
+_NO_LOG = "it has no log: the file cannot be written, or its disk is full"
+_LOG_LINES = 200  # a Go program's last words are followed by what all its threads did
 
 
 class World:
@@ -61,6 +65,7 @@ class World:
         self._probe: Probe | None = None
         self._cleaned = False
         loop.on_signal(signal.SIGCHLD, self._child_exited)
+        loop.on_gap(self.machine.slept)
 
     def environ(self) -> dict[str, str]:
         """The environment that a server started now would get."""
@@ -109,7 +114,11 @@ class World:
     def spawn(self) -> int:
         """Start the server."""
         settings = self.machine.settings
-        self._server = ServerProcess(settings, self.command, self.environ(), self.nonce)
+        environ = self.environ()
+        if self.machine.again and "OLLAMA_NOPRUNE" not in settings.env:
+            environ["OLLAMA_NOPRUNE"] = "1"  # else it deletes what was downloaded in part
+        self._server = ServerProcess(settings, self.command, environ, self.nonce)
+        self._watch_log()
         if not self._cleaned:
             # Runners without a server hold memory but no port; this need not delay the start.
             self._cleaned = True
@@ -124,8 +133,12 @@ class World:
         def done(verdict: Verdict, version: str | None) -> None:
             if self.machine.phase is not Phase.BOOTING:
                 return
-            if verdict is Verdict.OLLAMA:
-                self.machine.answered(version)
+            another = verdict in _ANSWERS and self._another_answers()
+            if verdict is Verdict.OLLAMA and not another:
+                logged = self._server is not None and self._server.log.kept
+                self.machine.answered(version, None if logged else _NO_LOG)
+                return
+            if not self.machine.heard(verdict, another=another):
                 return
             waited = self._loop.now() - begun
             delay = 0.003 if waited < 0.2 else 0.02 if waited < 2 else 0.1
@@ -138,14 +151,22 @@ class World:
 
     def check_alive(self, timeout: float) -> None:
         """Probe a ready server once."""
+        begun = self._loop.now()
 
         def done(verdict: Verdict, version: str | None) -> None:
+            waited = self._loop.now() - begun
             if verdict is Verdict.OLLAMA:
                 self.machine.answered(version)
+            elif verdict in (Verdict.FREE, Verdict.CUT) and waited < CUT_PATIENCE:
+                # It is on its way out: its exit, which says more, will be heard of any moment.
+                self._loop.set_timer("probe", 0.005, begin)
             else:
                 self.machine.silent()
 
-        self._ask(timeout, done)
+        def begin() -> None:
+            self._ask(timeout, done)
+
+        begin()
 
     def terminate(self) -> None:
         """SIGTERM."""
@@ -173,6 +194,8 @@ class World:
     # Events of the loop
 
     def _tick(self) -> None:
+        if self._probe is not None and not self._probe.wants_write:
+            self.machine.heard(Verdict.SILENT)  # connected, but not answered until now
         self.machine.tick()
         self.arm()
 
@@ -190,8 +213,27 @@ class World:
             return
         server, self._server = self._server, None
         self._end_probe()
-        self.machine.exited(exit_code, server.log_tail(_LOG_LINES))
+        self._loop.clear_timer("log")
+        log = server.log.tail(_LOG_LINES)
+        server.log.close()
+        self.machine.exited(exit_code, log)
         self.arm()
+
+    def _watch_log(self) -> None:
+        if self._server is not None:
+            self._server.log.look()
+            interval = self.machine.settings.liveness.interval or CHECK_INTERVAL
+            self._loop.set_timer("log", min(interval, CHECK_INTERVAL), self._watch_log)
+
+    def _another_answers(self) -> bool:
+        """Whether it is certain that the port belongs to a process that is none of ours."""
+        settings = self.machine.settings
+        return owner_of(connect_host(settings.host), settings.port, self._ours()) is Owner.ANOTHER
+
+    def _ours(self) -> Iterator[int]:
+        if self._server is not None:
+            yield self._server.pid
+        yield from descendants_of(os.getpid())  # what a script has started, possibly detached
 
     def _ask(self, timeout: float, done: Callable[[Verdict, str | None], None]) -> None:
         self._end_probe()

@@ -17,8 +17,11 @@ from manager.supervisor.link import SupervisorLink
 from manager.supervisor.processes import find, kill, leftovers
 from manager.supervisor.settings import ServerSettings
 
+from ..managers.either import SIMULATOR
+from .stage import Stage, played
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from manager.supervisor.processes import Process
     from manager.supervisor.states import Snapshot
@@ -140,3 +143,19 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         eventually(world.all_gone, "every process is gone")
     finally:
         world.clean_up()
+
+
+@pytest.fixture(params=["sync", "async"])
+async def stage(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Stage]:
+    """The simulator, at a free port, for the managers of either kind."""
+    for name in list(os.environ):
+        if name.startswith("OLLAMA_"):
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    env = {"OLLAMA_SIMULATOR_TOKEN_SECONDS": "0.02"}
+    stage = Stage(request.param, "simulated", SIMULATOR, tmp_path, tokens=50, env=env)
+    async with played(stage):
+        yield stage

@@ -367,18 +367,61 @@ def test_killed_supervisor_takes_its_server_along_and_the_next_call_works(world:
     assert fresh.supervisor_pid != snapshot.supervisor_pid
 
 
-def test_server_that_outlives_its_killed_supervisor_is_removed_not_adopted(world: World) -> None:
-    link, snapshot = world.ready("stubborn", stop_timeout=0.3)
+@pytest.mark.parametrize("how", ["stubborn", "stopped"])
+def test_server_that_outlives_its_killed_supervisor_is_killed_by_the_managers(
+    world: World, how: str
+) -> None:
+    link, snapshot = world.ready(how)
+    others = [world.link(how), world.link(how)]
+    for other in others:
+        other.acquire().result(DEADLINE)
     assert snapshot.supervisor_pid is not None
     assert snapshot.pid is not None
+    if how == "stopped":
+        os.kill(snapshot.pid, signal.SIGSTOP)
     os.kill(snapshot.supervisor_pid, signal.SIGKILL)
     world.eventually(lambda: link.snapshot.state is ServerState.STOPPED)
-    assert find(snapshot.pid) is not None  # it ignores the SIGTERM of its parent's death
+    assert find(snapshot.pid) is not None  # it does not hear the SIGTERM of its parent's death
+    world.eventually(world.all_gone)
+
+
+def test_managers_that_close_at_once_leave_nothing_of_a_killed_supervisor(world: World) -> None:
+    link, snapshot = world.ready("stubborn")
+    assert snapshot.supervisor_pid is not None
+    os.kill(snapshot.supervisor_pid, signal.SIGKILL)
+    world.eventually(lambda: link.snapshot.state is ServerState.STOPPED)
+    link.close().result(DEADLINE)
+    world.eventually(world.all_gone)
+
+
+def test_successor_of_a_killed_supervisor_keeps_its_server(world: World) -> None:
+    link, snapshot = world.ready("stubborn")
+    watcher = world.link("stubborn")
+    watcher.acquire().result(DEADLINE)
+    assert snapshot.supervisor_pid is not None
+    os.kill(snapshot.supervisor_pid, signal.SIGKILL)
     fresh = link.acquire().result(DEADLINE)
     world.note(fresh)
-    assert fresh.ownership is Ownership.MANAGED
     assert fresh.pid != snapshot.pid
-    world.eventually(lambda: find(snapshot.pid or 0) is None)
+    killed = time.monotonic()
+    world.eventually(lambda: time.monotonic() - killed > 1.0)  # the managers' grace is over
+    assert link.acquire().result(DEADLINE).pid == fresh.pid
+    assert find(snapshot.pid or 0) is None
+
+
+def test_server_that_outlives_its_killed_supervisor_is_removed_not_adopted(world: World) -> None:
+    holder = hold(world, "stubborn")
+    assert holder.stdout is not None
+    pid, supervisor = map(int, holder.stdout.readline().split())
+    holder.send_signal(signal.SIGSTOP)  # it must not see the supervisor's death
+    os.kill(supervisor, signal.SIGKILL)
+    end(holder)
+    world.eventually(lambda: find(supervisor) is None)
+    assert find(pid) is not None  # it ignores the SIGTERM of its parent's death
+    _, fresh = world.ready("stubborn", stop_timeout=0.3)
+    assert fresh.ownership is Ownership.MANAGED
+    assert fresh.pid != pid
+    world.eventually(lambda: find(pid) is None)
 
 
 def test_terminated_supervisor_cleans_up(world: World) -> None:
@@ -399,6 +442,29 @@ def test_stopped_server_is_found_unresponsive_and_replaced(world: World) -> None
     events = [s.event for s in world.seen if s.event]
     assert "server.unresponsive" in events
     assert find(snapshot.pid) is None
+
+
+def test_time_in_which_nobody_ran_is_no_silence_of_the_server(world: World) -> None:
+    link, snapshot = world.ready(liveness=LivenessPolicy(interval=0.1, timeout=1.5, threshold=1))
+    assert snapshot.pid is not None
+    assert snapshot.supervisor_pid is not None
+
+    def pass_time(seconds: float) -> None:
+        begun = time.monotonic()
+        world.eventually(lambda: time.monotonic() - begun > seconds)
+
+    os.kill(snapshot.pid, signal.SIGSTOP)
+    pass_time(0.5)  # a probe is on its way
+    os.kill(snapshot.supervisor_pid, signal.SIGSTOP)
+    pass_time(2.5)  # longer than the probe may take
+    os.kill(snapshot.supervisor_pid, signal.SIGCONT)
+    os.kill(snapshot.pid, signal.SIGCONT)
+    pass_time(0.5)
+    seen = inspect("127.0.0.1", world.port)
+    assert seen is not None
+    assert (seen.pid, seen.state) == (snapshot.pid, ServerState.READY)
+    assert "server.unresponsive" not in [s.event for s in world.seen]
+    assert link.snapshot.started_at == snapshot.started_at
 
 
 def test_hung_supervisor_is_killed_by_the_next_manager(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import stat
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 from manager.errors import ConfigError, ServerNotOwnedError, ServerUnavailableError
 from manager.supervisor.client import inspect, read_log, stop_managed
 from manager.supervisor.processes import find
+from manager.supervisor.settings import LivenessPolicy
 from manager.supervisor.states import Ownership, ServerState
 
 if TYPE_CHECKING:
@@ -255,6 +257,18 @@ def test_reconfigure_restarts_the_only_managers_server(world: World) -> None:
     assert fresh.pid is not None
     environ = Path(f"/proc/{fresh.pid}/environ").read_bytes()
     assert b"OLLAMA_NUM_PARALLEL=4" in environ
+
+
+def test_reconfigured_policies_hold_at_once_for_the_running_server(world: World) -> None:
+    link, snapshot = world.ready(liveness=LivenessPolicy(interval=0))
+    other = world.link()
+    assert other.acquire().result(DEADLINE).pid == snapshot.pid, "joining changes nothing"
+    watched = world.settings(liveness=LivenessPolicy(interval=0.1, timeout=0.2, threshold=1))
+    assert link.reconfigure(watched).result(DEADLINE).pid == snapshot.pid
+    assert snapshot.pid is not None
+    os.kill(snapshot.pid, signal.SIGSTOP)
+    world.eventually(lambda: link.snapshot.ready and link.snapshot.pid != snapshot.pid)
+    world.note(link.snapshot)
 
 
 def test_a_remote_server_is_never_touched(world: World) -> None:

@@ -42,7 +42,7 @@ IO = {
 }
 SHELLS = {"_async", "_sync"}
 # Programs of their own: they speak HTTP themselves.
-HAND_WRITTEN_HTTP = {"simulator", "supervisor/probe.py"}
+HAND_WRITTEN_HTTP = {"simulator", "supervisor/probe.py", "supervisor/show.py"}
 VERBS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
 
 
@@ -111,6 +111,19 @@ def test_the_supervisor_imports_the_standard_library_and_errors_only() -> None:
                 assert re.match(r"manager$|manager\.(errors|supervisor)\b", module), relative(path)
             else:
                 assert root in sys.stdlib_module_names, f"{relative(path)} imports {module}"
+
+
+def test_the_supervisor_never_looks_at_the_wall_clock() -> None:
+    # Whoever sets the clock back or forward changes none of its time limits.
+    for path in (PACKAGE / "supervisor").rglob("*.py"):
+        assert not {m for m in imported(path) if m.startswith("datetime")}, relative(path)
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                words = (node.value.id, node.attr)
+                wall = {"time", "time_ns", "localtime", "gmtime", "CLOCK_REALTIME"}
+                assert words[0] != "time" or words[1] not in wall, f"{relative(path)}: {words}"
+            elif isinstance(node, ast.ImportFrom):
+                assert node.module != "time", relative(path)
 
 
 def test_the_simulator_is_standard_library_only() -> None:

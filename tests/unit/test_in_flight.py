@@ -2,12 +2,25 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 
-from manager.in_flight import InFlight
+from manager.in_flight import InFlight, Waiting
 
 
 class Stream:
-    pass
+    def __init__(self, waits: Waiting | None = None) -> None:
+        self.waits = waits
+        self.resent = 0
+
+    def waiting(self) -> Waiting | None:
+        return self.waits
+
+    def resend(self) -> None:
+        self.resent += 1
+
+
+def waits(model: str | None, operation: str = "chat", *, begun: bool = False) -> Stream:
+    return Stream(Waiting(operation, model, time.monotonic() - 5, begun))
 
 
 def test_calls_and_streams_are_counted() -> None:
@@ -49,3 +62,49 @@ def test_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert in_flight.count() == 0
+
+
+def test_it_reports_who_waits_for_a_runner() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    stream, call = waits("a", begun=True), waits("b", "embed")
+    others = [Stream(), waits(None), waits("c", "pull_model")]
+    for other in (call, *others):
+        in_flight.asked(other)
+    in_flight.opened(stream)
+    found = sorted(in_flight.report()["waiting"], key=lambda entry: entry["model"])
+    assert [(entry["model"], entry["begun"]) for entry in found] == [("a", True), ("b", False)]
+    assert all(5 <= entry["seconds"] < 60 for entry in found)
+    in_flight.answered(call)
+    in_flight.closed(stream)
+    assert in_flight.report()["waiting"] == []
+
+
+def test_it_remembers_whose_answers_were_left() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    in_flight.left("chat", "a")
+    in_flight.left("pull_model", "b")
+    in_flight.left("chat", None)
+    left = in_flight.report()["left"]
+    assert list(left) == ["a"]
+    assert 0 <= left["a"] < 60
+    for number in range(200):
+        in_flight.left("chat", f"model {number}")
+    assert len(in_flight.report()["left"]) == 64
+    assert "model 199" in in_flight.report()["left"]
+
+
+def test_requests_that_have_not_begun_are_sent_again_model_by_model() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    mine, other, pull, done = waits("a"), waits("b"), waits("a", "pull_model"), Stream()
+    for call in (mine, other, pull, done):
+        in_flight.asked(call)
+    in_flight.resend("a")
+    assert [call.resent for call in (mine, other, pull, done)] == [1, 0, 0, 0]
+
+
+def test_a_stream_closes_once() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    stream = Stream()
+    in_flight.opened(stream)
+    assert in_flight.closed(stream)
+    assert not in_flight.closed(stream)

@@ -225,8 +225,167 @@ def test_configuration_error_while_restarting_is_not_retried() -> None:
     world.now += 5
     world.die()
     world.machine.port_checked(Verdict.FREE)
-    world.die(1, "Error: listen tcp: bind: address already in use")
+    world.die(1, "Error: mkdir /x: not a directory: ensure path elements are traversable")
     assert world.state is ServerState.FAILED
+
+
+IN_USE = "Error: listen tcp 127.0.0.1:1: bind: address already in use"
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("verdict", [Verdict.OLLAMA, Verdict.OTHER, Verdict.FREE])
+def test_port_that_was_stolen_is_checked_again(first: bool, verdict: Verdict) -> None:
+    world = FakeWorld()
+    if first:
+        world.boot()
+    else:
+        world.up()
+        world.now += 5
+        world.die()
+        world.machine.port_checked(Verdict.FREE)
+    world.die(1, IN_USE)
+    assert world.machine.phase is Phase.WAITING
+    assert world.state is (ServerState.STARTING if first else ServerState.RESTARTING)
+    world.tick()
+    assert world.done[-1] == "check_port"
+    world.machine.port_checked(verdict)
+    if verdict is Verdict.OLLAMA:
+        assert world.done[-1] == "foreign"
+    elif verdict is Verdict.FREE:
+        assert world.machine.phase is Phase.BOOTING
+    else:
+        assert world.state is ServerState.FAILED
+        error = world.machine.snapshot.last_error or {}
+        assert (error["error"], error["code"]) == ("ServerStartError", "port_in_use")
+
+
+def test_port_that_is_never_free_is_given_up() -> None:
+    world = FakeWorld()
+    world.boot()
+    while world.state is not ServerState.FAILED:
+        world.die(1, IN_USE)
+        if world.machine.phase is Phase.WAITING:
+            world.tick()
+            world.machine.port_checked(Verdict.FREE)
+    assert world.pids == 3
+    error = world.machine.snapshot.last_error or {}
+    assert (error["error"], error["code"]) == ("ServerStartError", "port_in_use")
+
+
+def test_program_that_is_away_for_a_moment_is_waited_for() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 5
+    world.spawn_error = FileNotFoundError(2, "No such file or directory", "/bin/x")
+    world.die()
+    world.machine.port_checked(Verdict.FREE)
+    assert world.machine.phase is Phase.WAITING
+    world.spawn_error = None
+    world.tick()
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered(None)
+    assert world.state is ServerState.READY
+
+
+def test_program_that_stays_away_is_given_up() -> None:
+    world = FakeWorld()
+    world.up()
+    world.now += 5
+    world.spawn_error = FileNotFoundError(2, "No such file or directory", "/bin/x")
+    world.die()
+    for _ in range(2):
+        world.machine.port_checked(Verdict.FREE)
+        world.tick()
+    world.machine.port_checked(Verdict.FREE)
+    assert world.state is ServerState.FAILED
+
+
+def test_only_what_comes_back_by_itself_comes_again() -> None:
+    world = FakeWorld()
+    world.boot()
+    assert not world.machine.again
+    world.machine.answered(None)
+    world.now += 5
+    world.die()
+    assert world.machine.again
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered(None)
+    world.machine.restart()
+    assert not world.machine.again
+
+
+def test_answers_that_are_not_ollamas_end_a_start() -> None:
+    world = FakeWorld(start_timeout=300.0)
+    world.boot()
+    world.machine.heard(Verdict.OTHER)
+    world.now += 1.9
+    world.machine.heard(Verdict.OTHER)
+    assert world.machine.phase is Phase.BOOTING
+    world.now += 0.2
+    world.machine.heard(Verdict.OTHER)
+    assert world.done[-1] == "kill"
+    world.die(-9, "hello from a web server")
+    assert world.state is ServerState.FAILED
+    assert world.done.count("spawn") == 1
+    error = world.machine.snapshot.last_error or {}
+    assert error["cause"] == "not_ollama"
+    assert error["log"] == ["hello from a web server"]
+    world.machine.heard(Verdict.OTHER)  # too late to matter
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FREE, Verdict.SILENT, Verdict.CUT])
+def test_patience_with_answers_begins_anew(verdict: Verdict) -> None:
+    world = FakeWorld(start_timeout=300.0)
+    world.boot()
+    for _ in range(5):
+        world.machine.heard(Verdict.OTHER)
+        world.now += 1.5
+        world.machine.heard(verdict)
+    for _ in range(3):
+        world.machine.heard(Verdict.OTHER, another=True)
+        world.now += 1.5
+    assert world.machine.phase is Phase.BOOTING
+
+
+@pytest.mark.parametrize(
+    ("verdict", "another", "seen"),
+    [
+        (Verdict.FREE, False, "nothing listened at 127.0.0.1:11434"),
+        (Verdict.SILENT, False, "gave no HTTP answer"),
+        (Verdict.CUT, False, "gave no HTTP answer"),
+        (Verdict.OTHER, False, "not Ollama"),
+        (Verdict.OLLAMA, True, "another program has its port"),
+    ],
+)
+def test_time_over_says_what_was_seen(verdict: Verdict, another: bool, seen: str) -> None:
+    world = FakeWorld(start_timeout=7.0)
+    world.boot()
+    world.machine.heard(verdict, another=another)
+    world.tick()
+    world.die(-9)
+    error = world.machine.snapshot.last_error or {}
+    assert "within 7 s" in error["message"]
+    assert seen in error["message"]
+
+
+def test_what_is_worth_knowing_is_shown_while_it_is_ready() -> None:
+    world = FakeWorld()
+    world.boot()
+    world.machine.answered("1", "it has no log")
+    assert world.machine.snapshot.cause == "it has no log"
+    world.machine.silent()
+    world.machine.answered("1")
+    assert (world.state, world.machine.snapshot.cause) == (ServerState.READY, "it has no log")
+
+
+def test_time_that_nobody_ran_is_shown_but_does_not_count() -> None:
+    world = FakeWorld()
+    world.machine.slept(1000.0)
+    world.up()
+    assert world.machine.snapshot.started_at == 1100.0  # as the clock of the managers has it
+    world.now += 5
+    world.die()
+    assert world.machine.phase is Phase.CHECKING, "no early death"
 
 
 def test_silence_at_start_has_an_end() -> None:
@@ -321,6 +480,47 @@ def test_hang_is_shown_then_ended() -> None:
     assert world.done[-1] == "kill"
     world.die()
     assert world.machine.phase is Phase.CHECKING
+
+
+def test_a_doubted_server_is_asked_at_once() -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.doubt()
+    world.machine.doubt()
+    assert sum(done.startswith("check_alive") for done in world.done) == 1
+    assert world.machine.doubted
+    assert world.state is ServerState.READY
+    told = len(world.shown)
+    world.machine.answered("1.2.3")
+    assert not world.machine.doubted
+    assert len(world.shown) == told + 1, "whoever waits hears of it"
+    assert world.events() == ["server.starting", "server.ready"]
+
+
+@pytest.mark.parametrize("end", ["die", "silent", "stop", "restart"])
+def test_a_doubt_ends_with_what_is_found(end: str) -> None:
+    world = FakeWorld()
+    world.up()
+    world.machine.doubt()
+    match end:
+        case "die":
+            world.die()
+        case "silent":
+            world.machine.silent()
+        case "stop":
+            world.machine.stop("stopped on purpose")
+        case _:
+            world.machine.restart()
+    assert not world.machine.doubted
+    assert world.state is not ServerState.READY
+
+
+def test_only_a_server_that_is_up_can_be_doubted() -> None:
+    world = FakeWorld()
+    world.boot()
+    world.machine.doubt()
+    assert not world.machine.doubted
+    assert not any(done.startswith("check_alive") for done in world.done)
 
 
 def test_answer_after_silence_is_no_hang() -> None:

@@ -153,17 +153,87 @@ def test_one_spelling_for_each_address(host: str, address: str, connect: str) ->
 @pytest.mark.parametrize(
     ("code", "log", "expected"),
     [
+        # As Ollama 0.24.0 and 0.33.0-rc2 write them.
         (1, ["Error: listen tcp 127.0.0.1:1: bind: address already in use"], "port_in_use"),
+        (1, ["Error: listen tcp 127.0.0.1:80: bind: permission denied"], "port_forbidden"),
+        (1, ["Error: listen tcp 192.0.2.7:1: bind: cannot assign requested address"], "bad_host"),
+        (1, ["Error: listen tcp: lookup no.such on 10.0.0.1:53: no such host"], "bad_host"),
         (2, ["panic: $HOME is not defined", "", "goroutine 1:", *["x"] * 30], "home_not_set"),
-        (1, ["Error: mkdir /x: permission denied"], "permission_denied"),
+        (
+            2,
+            ["panic: bad origin: origins must contain '*' or include http://", "goroutine 1:"],
+            "bad_setting",
+        ),
+        (2, ["panic: only one * is allowed", "", "goroutine 1:"], "bad_setting"),
+        (
+            1,
+            ["Error: mkdir /m/blobs: permission denied: ensure path elements are traversable"],
+            "models_unreadable",
+        ),
+        (
+            1,
+            ["Error: mkdir /m: not a directory: ensure path elements are traversable"],
+            "models_unreadable",
+        ),
+        (
+            1,
+            ["Error: mkdir /m: read-only file system: ensure path elements are traversable"],
+            "models_unreadable",
+        ),
+        (1, ["Error: open /m/blobs: permission denied"], "permission_denied"),
+        (
+            1,
+            ["Error: could not create directory mkdir /h/.ollama: permission denied"],
+            "home_unwritable",
+        ),
+        (1, ["Error: write /h/.ollama/id_ed25519: no space left on device"], "disk_full"),
+        (
+            2,
+            ["runtime: epollcreate failed with 24", "fatal error: runtime: netpollinit failed"],
+            "too_few_files",
+        ),
+        (2, ["fatal error: failed to reserve page summary memory"], "out_of_memory"),
         (1, ["permission denied while probing a GPU", "Error: something else"], "exited"),
-        (0, ["Error: address already in use"], "exited"),
+        # Programs that are not Ollama.
+        (1, ['Error: unknown command "serve" for "x"', "Run 'x --help' for usage."], "not_ollama"),
+        (2, ["/bin/ls: cannot access 'serve': No such file or directory"], "not_ollama"),
+        (2, ["/bin/sh: 0: cannot open serve: No such file"], "not_ollama"),
+        (2, ["python3: can't open file '/x/serve': [Errno 2] No such file"], "not_ollama"),
+        (0, ["Error: address already in use"], "ended"),
         (-9, ["Error: address already in use"], "killed"),
         (3, [], "exited"),
     ],
 )
 def test_exit_in_words(code: int, log: list[str], expected: str) -> None:
     assert explain_exit(code, log).code == expected
+
+
+def test_exit_without_known_words_is_quoted() -> None:
+    cause = explain_exit(7, ["time=now level=INFO", "Error: something new", "more"])
+    assert cause.message == "it exited with code 7: something new"
+    assert cause.hint is None
+    cause = explain_exit(7, ["usage: x [OPTION]", "  "])
+    assert cause.message == "it exited with code 7: usage: x [OPTION]"
+    assert cause.hint is not None
+    assert "binary" in cause.hint
+
+
+def test_end_without_an_error() -> None:
+    assert "binary" in (explain_exit(0, ()).hint or "")
+    assert explain_exit(0, (), ready=True).hint is None
+    assert "told to" in explain_exit(0, (), ready=True).message
+
+
+def test_want_of_memory_is_suspected() -> None:
+    cause = explain_exit(-9, ())
+    assert cause.message == "it was ended by SIGKILL"
+    assert "memory" in (cause.hint or "")
+
+
+def test_taken_port_is_no_crash() -> None:
+    cause = explain_exit(1, ["Error: bind: address already in use"])
+    error = describe(cause, started=True, exit_code=1, log=())
+    assert (error["error"], error["code"]) == ("ServerStartError", "port_in_use")
 
 
 def test_signals_are_named() -> None:
@@ -177,7 +247,12 @@ def test_failure_as_data() -> None:
     assert error["code"] == "port_in_use"
     assert error["log"][-1] == "98"
     assert len(error["log"]) == 20
-    assert describe(cause, started=True, exit_code=1, log=())["error"] == "ServerCrashedError"
+    panic = ["before", "panic: bad origin", *map(str, range(99))]
+    error = describe(explain_exit(2, panic), started=False, exit_code=2, log=panic)
+    assert error["log"][0] == "panic: bad origin"
+    assert len(error["log"]) == 20
+    crash = explain_exit(-9, ())
+    assert describe(crash, started=True, exit_code=-9, log=())["error"] == "ServerCrashedError"
 
 
 # States and records

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -220,6 +222,41 @@ def test_identity_is_more_than_a_pid() -> None:
     assert find(2**22 + 1) is None
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("listed", [True, False])
+def test_children_are_those_of_every_thread(
+    monkeypatch: pytest.MonkeyPatch, *, listed: bool
+) -> None:
+    if not listed:  # as in a kernel that has no such list
+        monkeypatch.setattr("manager.supervisor.processes._listed_children", lambda _parent: None)
+    started: list[subprocess.Popen[bytes]] = []
+    both, over = threading.Event(), threading.Event()
+
+    def start_one() -> None:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        both.set()
+        over.wait()
+
+    thread = threading.Thread(target=start_one)
+    thread.start()
+    try:
+        assert both.wait(30)
+        started.append(subprocess.Popen(["sleep", "60"]))
+        dead, living = (child.pid for child in started)
+        assert {dead, living} <= {child.pid for child in children_of(os.getpid())}
+        started[0].kill()
+        os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)  # a zombie from now on
+        found = {child.pid for child in children_of(os.getpid())}
+        assert living in found
+        assert dead not in found
+    finally:
+        over.set()
+        thread.join()
+        for child in started:
+            child.kill()
+            child.wait()
+
+
 def test_marks_tell_addresses_and_lives_apart() -> None:
     assert mark("a:1", "x").startswith(mark("a:1"))
     assert not mark("a:11", "x").startswith(mark("a:1"))
@@ -228,17 +265,16 @@ def test_marks_tell_addresses_and_lives_apart() -> None:
 # The log
 
 
-def test_log_grows_is_private_and_rotates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("manager.supervisor.logfile._KEEP_BYTES", 10)
+def test_log_grows_and_is_private(tmp_path: Path) -> None:
     path = log_path("[::1]:11434", str(tmp_path / "new" / "logs"))
     for text in (b"one\n", b"two\nthree\n", b"four\n"):
         log = open_log(path)
         os.write(log, text)
         os.close(log)
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-    assert read_tail(path, 5) == ["four"]
-    assert read_tail(f"{path}.1", 2) == ["two", "three"]
-    assert read_tail(f"{path}.1", 5, since=4) == ["two", "three"]
+    assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
+    assert read_tail(path, 2) == ["three", "four"]
+    assert read_tail(path, 5, since=4) == ["two", "three", "four"]
     assert read_tail(path, 0) == []
     assert read_tail(str(tmp_path / "none"), 5) == []
 
