@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from manager._sync.streams import GenerateStream as GenerateStream
     from manager.config import ConfigChange as ConfigChange
     from manager.config import ManagerConfig as ManagerConfig
+    from manager.config import RetryConfig as RetryConfig
     from manager.errors import APIError as APIError
     from manager.errors import AuthenticationError as AuthenticationError
     from manager.errors import BadRequestError as BadRequestError
@@ -74,7 +75,7 @@ _MODULES = {
     "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
     "manager._sync.manager": ("OllamaManager",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
-    "manager.config": ("ConfigChange", "ManagerConfig"),
+    "manager.config": ("ConfigChange", "ManagerConfig", "RetryConfig"),
     "manager.errors": (
         "APIError",
         "AuthenticationError",
@@ -161,6 +162,7 @@ __all__ = [
     "ProgressResponse",
     "RequestTimeoutError",
     "ResponseDecodeError",
+    "RetryConfig",
     "ServerBusyError",
     "ServerCrashedError",
     "ServerNotFoundError",

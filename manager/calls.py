@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
+from manager.context import explain_full_context
 from manager.errors import ResponseDecodeError
 from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
 from manager.failures import error_from_transport, timeout_error
+from manager.in_flight import Waiting
 from manager.retry import decide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ollama_api.types import Request
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from manager.errors import OllamaManagerError
     from manager.events import Events
     from manager.logs import CallLog
+    from manager.ndjson import LineTooLongError
     from manager.timeouts import ResolvedTimeouts
 
 __all__ = ["Call"]
@@ -63,7 +66,11 @@ class Call(Generic[T]):
         self.request_id: str = f"{_prefix}-{next(_numbers)}"
         self.attempts: int = 0
         self.repeatable: bool = True
+        self.hang_up: Callable[[], None] | None = None  # ends the connection that it was sent on
+        self.asked_at: float | None = None  # on the monotonic clock; None: no answer is waited for
+        self._tried: list[dict[str, Any]] = []
         self._failures = 0
+        self._waited = 0.0  # for the server to be ready
         self.absence_is_answer: bool = False
         self._over = False
         self._model = model
@@ -71,7 +78,13 @@ class Call(Generic[T]):
         self._events = events
         self._log = log
         self._began = time.monotonic()
+        self._trying_since = self._began
         self._body: bytes | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The model that the call is about."""
+        return self._model
 
     @property
     def context(self) -> dict[str, Any]:
@@ -128,6 +141,22 @@ class Call(Generic[T]):
         """Return the error for a limit that passed."""
         return timeout_error(which, self.timeouts, attempts=self.attempts, **self.context)
 
+    def waited(self, seconds: float) -> None:
+        """Note that the server was waited for, which the budget of retries does not count."""
+        self._waited += seconds
+
+    def resend(self) -> None:
+        """End the connection on which the answer is waited for: the request is sent again."""
+        if self.asked_at is not None and self.hang_up is not None:
+            self.hang_up()
+
+    def waiting(self) -> Waiting | None:
+        """Return for how long the answer has been waited for, if it is now."""
+        since = self.asked_at
+        if since is None:
+            return None
+        return Waiting(self.request.operation_id, self._model, since, begun=False)
+
     def begin_attempt(self, headers: Mapping[str, str]) -> None:
         """Note that the request is sent now, with these headers."""
         self.attempts += 1
@@ -152,8 +181,12 @@ class Call(Generic[T]):
                 body=self.request.json,
             )
 
-    def delay_after(self, error: OllamaManagerError) -> float:
+    def delay_after(self, error: OllamaManagerError, *, supervised: bool) -> float:
         """Return the seconds to wait before the request is sent again.
+
+        Args:
+            error: What the last attempt ended with.
+            supervised: Whether the next attempt waits until the server is known to be ready.
 
         Raises:
             OllamaManagerError: ``error``, when it is not sent again.
@@ -163,14 +196,25 @@ class Call(Generic[T]):
             raise error
         self._failures += 1  # one that was not even sent, for want of a server, counts too
         elapsed = time.monotonic() - self._began
+        self._tried.append(
+            {
+                "attempt": self.attempts,
+                "code": error.code,
+                "message": error.message,
+                "after_seconds": round(elapsed, 3),
+            }
+        )
         decision = decide(
             self._policy,
             error,
             attempt=self._failures,
-            elapsed=elapsed,
+            elapsed=time.monotonic() - self._trying_since - self._waited,
             repeatable=self.repeatable,
+            supervised=supervised,
         )
         if decision.delay is None or not self._is_in_time(elapsed + decision.delay):
+            if supervised and self._failures > 1 and self._was_lost_each_time():
+                error.hint = "the server was lost each time: server_log() may tell why"
             self.fail(error)
             raise error
         if self._events.active:
@@ -196,6 +240,23 @@ class Call(Generic[T]):
     def _is_in_time(self, elapsed: float) -> bool:
         return self.timeouts.total is None or elapsed < self.timeouts.total
 
+    def note_progress(self) -> None:
+        """Note that an attempt came further than all before: the retries are counted afresh."""
+        self._failures = 0
+        self._waited = 0.0
+        self._trying_since = time.monotonic()
+
+    def was_done_before(self, error: OllamaManagerError) -> bool:
+        """Whether what is to be deleted is gone because of an attempt whose answer was lost."""
+        return (
+            self.request.operation_id == "delete_model"
+            and error.status_code == 404
+            and any(tried["code"] == "connection_lost" for tried in self._tried)
+        )
+
+    def _was_lost_each_time(self) -> bool:
+        return all(tried["code"] == "connection_lost" for tried in self._tried)
+
     def fail(self, error: OllamaManagerError) -> None:
         """Note that the call ended with ``error``; how it ended is told once."""
         error.attempts = self.attempts
@@ -203,6 +264,10 @@ class Call(Generic[T]):
         if self._over:
             return
         self._over = True
+        if len(self._tried) > 1:
+            error.details["tried"] = self._tried
+            for tried in self._tried:
+                error.add_note("attempt {attempt}, {after_seconds} s: {message}".format(**tried))
         if self._events.active:
             self._events.emit(
                 RequestFailed(
@@ -234,6 +299,8 @@ class Call(Generic[T]):
         if self._over:
             return
         self._over = True
+        if notice := explain_full_context(self.request.json, answer):
+            self._log.notice(self.request_id, self.request.operation_id, notice)
         seconds = time.monotonic() - self._began
         if self._events.active:
             self._events.emit(
@@ -287,13 +354,21 @@ class Call(Generic[T]):
         """
         try:
             return self.request.decode(data)
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except ValueError as error:  # SpecError
             raise self._undecodable(content, error) from error
 
-    def _undecodable(self, content: bytes, error: Exception) -> ResponseDecodeError:
-        missing = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+    def line_too_long(self, error: LineTooLongError) -> ResponseDecodeError:
+        """Return the error for a stream with a line that does not end."""
         return ResponseDecodeError(
-            f"the server's answer cannot be read: {missing}",
+            f"the server's answer cannot be read: {error}",
+            hint="is `host` an Ollama server? none sends lines as long as this",
+            attempts=self.attempts,
+            **self.context,
+        )
+
+    def _undecodable(self, content: bytes, error: Exception) -> ResponseDecodeError:
+        return ResponseDecodeError(
+            f"the server's answer cannot be read: {error}",
             hint="is `host` an Ollama server, and is this package as new as it?",
             text=content[:500].decode("utf-8", "replace"),
             attempts=self.attempts,

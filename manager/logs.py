@@ -160,6 +160,18 @@ class CallLog:
         }
         self._emit(logging.WARNING, "retry", facts)
 
+    def notice(self, request_id: str, operation: str, message: str) -> None:
+        """Log what a user would want to know of an answer that is no failure.
+
+        Args:
+            request_id: As in :meth:`request`.
+            operation: As in :meth:`request`.
+            message: What it is, and what to do.
+        """
+        if self.errors:
+            facts = {"request_id": request_id, "operation": operation, "message": message}
+            self._emit(logging.WARNING, "notice", facts)
+
     def failure(
         self,
         request_id: str,
@@ -210,6 +222,10 @@ class CallLog:
         _calls.log(level, "%s", _Line(call), extra={"ollama_call": call})
 
 
+# Ends of a line for `str.splitlines` and for many viewers, that JSON leaves as they are.
+_LINE_ENDS = {end: f"\\u{end:04x}" for end in (0x85, 0x2028, 0x2029)}
+
+
 class _Line:
     """The text of a record, made when a handler asks for it."""
 
@@ -241,4 +257,4 @@ def _render(value: object) -> str:
     if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
         return value
     # JSON keeps a record on one line, whatever a model or a proxy wrote.
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\x85", "\\u0085")
+    return json.dumps(value, ensure_ascii=False, default=str).translate(_LINE_ENDS)

@@ -3,29 +3,75 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
 from manager.errors import (
     APIError,
+    ConfigError,
     InternalServerError,
+    InvalidRequestError,
     ServerBusyError,
     ServerUnavailableError,
 )
+from manager.spelling import did_you_mean
+from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from manager.config import RetryConfig
+    from manager.config import RetryConfig, RetrySettings
     from manager.errors import (
         OllamaManagerError,
     )
+    from manager.timeouts import Default
 
-__all__ = ["RetryDecision", "decide"]
+__all__ = ["RetryDecision", "RetryInput", "decide", "resolve_retry"]
+
+RetryInput: TypeAlias = "RetryConfig | RetrySettings | Literal[False, Default.DEFAULT]"
+"""The rules of one call: a record, the keys that differ from the configuration, False for none."""
 
 _MAX_RETRY_AFTER = 60.0
 _RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
+
+
+def resolve_retry(retry: RetryInput, configured: RetryConfig) -> RetryConfig:
+    """Return the rules of one call.
+
+    Args:
+        retry: What the caller gave: a record, a mapping with the keys that are to differ,
+            ``False`` for no retries, or ``DEFAULT``.
+        configured: The rules of the configuration.
+
+    Raises:
+        InvalidRequestError: It is something else, or a key or value of it is wrong.
+    """
+    if retry is DEFAULT:
+        return configured
+    if retry is False:
+        return attrs.evolve(configured, max_attempts=1)
+    if isinstance(retry, type(configured)):
+        return retry
+    if not isinstance(retry, Mapping):
+        raise InvalidRequestError(
+            f"retry must be False, a mapping or a RetryConfig, got {type(retry).__name__}",
+            argument="retry",
+            hint='for example retry=False or retry={"max_attempts": 2}',
+        )
+    names = [field.name for field in attrs.fields(type(configured))]
+    for name in retry:
+        if name not in names:
+            raise InvalidRequestError(
+                f"retry has no key {name!r}",
+                argument="retry",
+                hint=did_you_mean(name, names) or f"the keys are {', '.join(names)}",
+            )
+    try:
+        return attrs.evolve(configured, **retry)
+    except ConfigError as error:
+        raise InvalidRequestError(error.message, argument="retry", hint=error.hint) from error
 
 
 @attrs.frozen
@@ -43,6 +89,7 @@ def decide(
     attempt: int,
     elapsed: float,
     repeatable: bool = True,
+    supervised: bool = False,
     rand: Callable[[], float] = random.random,
 ) -> RetryDecision:
     """Decide about a request that has failed.
@@ -53,6 +100,8 @@ def decide(
         attempt: How many attempts there were.
         elapsed: Seconds since the first one began.
         repeatable: False once something has begun that a second request would repeat.
+        supervised: Whether a supervisor says when the server is ready again, so that no delay
+            has to be guessed after a lost connection.
         rand: A source of numbers from 0 to 1, for the jitter.
 
     Source: "Exponential Backoff And Jitter" (AWS Architecture Blog), RFC 9110 section 10.2.3.
@@ -63,6 +112,8 @@ def decide(
         return RetryDecision(None, f"{error.code} does not pass by itself")
     if attempt >= policy.max_attempts:
         return RetryDecision(None, f"all {policy.max_attempts} attempts failed")
+    if supervised and isinstance(error, ServerUnavailableError):
+        return RetryDecision(0.0, f"{error.code}; its supervisor tells when it is ready")
     longest = _longest_delay(policy, attempt)
     delay = longest * rand() if policy.jitter else longest
     retry_after = error.details.get("retry_after")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._async.session import AsyncSession
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import KeepAlive
 
@@ -43,6 +44,7 @@ class AsyncEmbedMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> EmbedResponse:
         """Return the embedding of a text, or of each of several.
@@ -57,6 +59,7 @@ class AsyncEmbedMethods:
             extra_options: Options that this version does not know yet, passed on unchecked.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords.
 
         Returns:
@@ -86,7 +89,7 @@ class AsyncEmbedMethods:
         )
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = embed.build_request(body=body)
-        return await self._session.send(request, model=model_name, timeout=timeout)
+        return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     async def embed_array(
         self,
@@ -100,6 +103,7 @@ class AsyncEmbedMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> NDArray[np.float32]:
         """Return embeddings as a numpy array of float32, one row per text.
@@ -120,6 +124,7 @@ class AsyncEmbedMethods:
             extra_options=extra_options,
             extra_body=extra_body,
             timeout=timeout,
+            retry=retry,
             **option_kwargs,
         )
         return embedding_array(answer.embeddings)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._async.session import AsyncSession
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
 
@@ -52,6 +53,7 @@ class AsyncGenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> GenerateResponse: ...
 
@@ -78,6 +80,7 @@ class AsyncGenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> AsyncGenerateStream: ...
 
@@ -103,6 +106,7 @@ class AsyncGenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> GenerateResponse | AsyncGenerateStream:
         """Complete a prompt.
@@ -128,6 +132,7 @@ class AsyncGenerateMethods:
             extra_options: Options that this version does not know yet, passed on unchecked.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords: ``temperature=0.2, num_ctx=8192``.
 
         Returns:
@@ -167,6 +172,8 @@ class AsyncGenerateMethods:
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = generate.build_request(body=body)
         if stream:
-            lines = await self._session.stream(request, model=model_name, timeout=timeout)
+            lines = await self._session.stream(
+                request, model=model_name, timeout=timeout, retry=retry
+            )
             return AsyncGenerateStream(lines)
-        return await self._session.send(request, model=model_name, timeout=timeout)
+        return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)

@@ -60,6 +60,7 @@ class AsyncOllamaManager(
         self._session = AsyncSession(resolve(), resolve)
 
     async def __aenter__(self) -> Self:
+        self._session.check_open()
         return self
 
     async def __aexit__(

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from manager._async.session import AsyncSession
     from manager.blobs import FilesInput
     from manager.progress import ProgressListener
+    from manager.retry import RetryInput
     from manager.shown import ShownModel
     from manager.timeouts import TimeoutInput
     from manager.types import KeepAlive, MessageInput
@@ -101,6 +102,7 @@ class AsyncModelMethods:
         insecure: bool = False,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Download a model from the hub; a pull that broke off goes on where it was.
 
@@ -109,6 +111,7 @@ class AsyncModelMethods:
             insecure: Allow a registry without https or with a certificate that is not trusted.
             on_progress: Called with each ``ProgressResponse``; sizes are in bytes.
             timeout: The longest silence in seconds; by default there is no limit.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Returns:
             The last line, with status ``success``.
@@ -128,6 +131,7 @@ class AsyncModelMethods:
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     async def push_model(
@@ -137,6 +141,7 @@ class AsyncModelMethods:
         insecure: bool = False,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Upload a model to the hub; takes and raises what ``pull_model`` does.
 
@@ -149,6 +154,7 @@ class AsyncModelMethods:
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     async def has_model(self, model_name: str) -> bool:
@@ -167,6 +173,7 @@ class AsyncModelMethods:
         pull: bool = True,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> None:
         """Make sure that a model is there before it is used.
 
@@ -175,6 +182,7 @@ class AsyncModelMethods:
             pull: Pull it if it is missing.
             on_progress: As for ``pull_model``.
             timeout: As for ``pull_model``.
+            retry: As for ``pull_model``.
 
         Raises:
             ModelNotFoundError: It is missing and ``pull`` is false, or the hub does not have it.
@@ -184,7 +192,7 @@ class AsyncModelMethods:
             body = build_show_request(model_name)
             await self._session.send(show_model.build_request(body=body), model=model_name)
         elif not await self.has_model(model_name):
-            await self.pull_model(model_name, on_progress=on_progress, timeout=timeout)
+            await self.pull_model(model_name, on_progress=on_progress, timeout=timeout, retry=retry)
 
     async def create_model(
         self,
@@ -202,6 +210,7 @@ class AsyncModelMethods:
         on_progress: ProgressListener | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Make a model from another one or from local files.
 
@@ -219,6 +228,7 @@ class AsyncModelMethods:
             on_progress: Called with each ``ProgressResponse``.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds; by default there is no limit.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Returns:
             The last line, with status ``success``.
@@ -259,6 +269,7 @@ class AsyncModelMethods:
             source=from_model,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     async def copy_model(self, source: str, destination: str) -> None:
@@ -287,6 +298,7 @@ class AsyncModelMethods:
         *,
         keep_alive: KeepAlive | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> None:
         """Load a model into memory, so that the first request does not wait for it.
 
@@ -294,6 +306,7 @@ class AsyncModelMethods:
             model_name: The model.
             keep_alive: How long it stays: seconds, or a duration like ``"5m"``; -1 is for ever.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ModelNotFoundError: It is not there.
@@ -304,20 +317,25 @@ class AsyncModelMethods:
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             await self._session.send(
-                chat.build_request(body=body), model=model_name, timeout=timeout
+                chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
             )
         except CapabilityError:  # a model that can only embed
             await self._session.send(
                 embed.build_request(body=build_embedding_load_request(body)),
                 model=model_name,
                 timeout=timeout,
+                retry=retry,
             )
 
-    async def unload_model(self, model_name: str, *, timeout: TimeoutInput = DEFAULT) -> None:
+    async def unload_model(
+        self, model_name: str, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> None:
         """Remove a model from memory (``POST /api/chat`` with ``keep_alive: 0``).
 
         Raises:
             ModelNotFoundError: It is not there.
         """
         body = build_unload_request(model_name)
-        await self._session.send(chat.build_request(body=body), model=model_name, timeout=timeout)
+        await self._session.send(
+            chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+        )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manager.errors import ServerUnavailableError, StreamInterruptedError
+from manager.errors import OllamaManagerError, ServerUnavailableError, StreamInterruptedError
 from manager.events import ModelProgress
-from manager.progress import check_listener, progress_timeouts
+from manager.progress import Headway, check_listener, progress_timeouts
+from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from ollama_api.models import ProgressResponse
@@ -15,9 +16,13 @@ if TYPE_CHECKING:
     from manager._async.lines import AsyncLines
     from manager._async.session import AsyncSession
     from manager.progress import ProgressListener
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["follow_progress"]
+
+# Asked for again, Ollama goes on where it was; a create would begin anew, with files half used.
+_RESUMED = frozenset({"pull_model", "push_model"})
 
 
 async def follow_progress(
@@ -28,6 +33,7 @@ async def follow_progress(
     source: str | None = None,
     on_progress: ProgressListener | None,
     timeout: TimeoutInput,
+    retry: RetryInput = DEFAULT,
 ) -> ProgressResponse:
     """Send ``request``, report each line, and return the last one.
 
@@ -38,45 +44,72 @@ async def follow_progress(
         source: The model that may be missing, where that is another one.
         on_progress: Called with each line.
         timeout: As for ``pull_model``.
+        retry: As for ``pull_model``.
 
     Raises:
         APIError: A line says that it failed.
         StreamInterruptedError: The stream ended without ``success``.
     """
     check_listener(on_progress)
-    lines = await session.stream(request, model=source or model, timeout=progress_timeouts(timeout))
-    try:
-        last = await _follow(session, lines, request.operation_id, model, on_progress)
-    finally:
-        await lines.close()
-    return last
+    lines = await session.stream(
+        request, model=source or model, timeout=progress_timeouts(timeout), retry=retry
+    )
+    headway = Headway()
+    while True:
+        try:
+            try:
+                return await _follow(session, lines, model, on_progress, headway)
+            finally:
+                await lines.close()
+        except ServerUnavailableError as error:
+            interrupted = _interrupted(request.operation_id, error)
+            if request.operation_id not in _RESUMED:
+                lines.call.fail(interrupted)
+                raise interrupted from error
+            try:
+                lines = await session.transport.resume(lines, error)
+            except ServerUnavailableError as last:
+                raise _interrupted(request.operation_id, last) from last
+        except OllamaManagerError as error:
+            lines.call.fail(error)
+            raise
 
 
 async def _follow(
     session: AsyncSession,
     lines: AsyncLines[ProgressResponse],
-    operation: str,
     model: str,
     on_progress: ProgressListener | None,
+    headway: Headway,
 ) -> ProgressResponse:
-    try:
-        async for progress in lines:
-            if session.events.active:
-                session.events.emit(
-                    ModelProgress(model=model, operation=operation, progress=progress)
+    async for progress in lines:
+        if session.events.active:
+            session.events.emit(
+                ModelProgress(
+                    model=model, operation=lines.call.request.operation_id, progress=progress
                 )
-            if on_progress is not None:
-                on_progress(progress)
-            if progress.status == "success":
-                await lines.complete()
-                return progress
-    except ServerUnavailableError as error:
-        raise StreamInterruptedError(
-            f"{operation} broke off: {error.message}",
-            hint="call it again; a pull goes on where it was",
-            model=model,
-            endpoint=error.endpoint,
-            attempts=error.attempts,
-            request_id=error.request_id,
-        ) from error
-    raise lines.interrupted()
+            )
+        if on_progress is not None:
+            on_progress(progress)
+        if headway.made_by(progress):
+            lines.call.note_progress()
+        if progress.status == "success":
+            await lines.complete()
+            return progress
+    if lines.closed_by_us:
+        raise lines.interrupted()
+    raise ServerUnavailableError(
+        "the stream ended before its last line", code="connection_lost", **lines.call.context
+    )
+
+
+def _interrupted(operation: str, error: ServerUnavailableError) -> StreamInterruptedError:
+    return StreamInterruptedError(
+        f"{operation} broke off: {error.message}",
+        hint="call it again; a pull goes on where it was",
+        model=error.model,
+        endpoint=error.endpoint,
+        attempts=error.attempts,
+        request_id=error.request_id,
+        **error.details,
+    )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Protocol, cast
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
 
+from manager.errors import ServerUnavailableError
 from manager.events import ServerEvent
 from manager.server_settings import server_settings
 from manager.status import Ownership, ServerState, ServerStatus, status_from_snapshot
 from manager.waiting import wait_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from manager.config import ManagerConfig
     from manager.errors import OllamaManagerError
@@ -24,10 +27,14 @@ if TYPE_CHECKING:
 __all__ = ["AsyncServer"]
 
 
+_ON_ITS_WAY_BACK = (ServerState.RESTARTING, ServerState.UNRESPONSIVE, ServerState.STOPPING)
+
+
 class _Waiter(Protocol):
     """Who waits for the server, for so long at most."""
 
     def remaining(self) -> float | None: ...
+    def waited(self, seconds: float) -> None: ...
     def timed_out(self, which: str) -> OllamaManagerError: ...
 
 
@@ -38,16 +45,28 @@ class AsyncServer:
         config: Where the server is and how to start it.
         events: Hears of each change of its state.
         in_flight: Tells how many requests are under way, for a drain.
+        waiting: Tells who waits for a runner, and whose answers were left.
+        resend: Sends the requests of a model again that wait for a runner that is no more.
     """
 
-    def __init__(self, config: ManagerConfig, events: Events, in_flight: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: ManagerConfig,
+        events: Events,
+        in_flight: Callable[[], int],
+        waiting: Callable[[], Mapping[str, Any]],
+        resend: Callable[[str], None],
+    ) -> None:
         self._settings = server_settings(config)
+        self._while_restarting = config.client.while_restarting
         self._events = events
         self._in_flight = in_flight
+        self._waiting = waiting
+        self._resend = resend
         self._suspected = False
         self._answered = False
         self._closed = False
-        self._last_step: tuple[str | None, int] = (None, 0)
+        self._last_step: tuple[str | None, str | None, int] = (None, None, 0)
         self._made_link: SupervisorLink | None = None
         self._making_link = threading.Lock()
 
@@ -60,8 +79,14 @@ class AsyncServer:
             with self._making_link:  # a second lease would never end
                 if self._made_link is None:
                     self._made_link = SupervisorLink(
-                        self._settings, on_change=self._changed, in_flight=self._in_flight
+                        self._settings,
+                        on_change=_weakly(self._changed),
+                        in_flight=self._in_flight,
+                        waiting=self._waiting,
+                        resend=self._resend,
                     )
+                    # one that is dropped without being closed gives its lease back, too
+                    weakref.finalize(self, self._made_link.close).atexit = False
         return self._made_link
 
     def status(self) -> ServerStatus:
@@ -73,19 +98,38 @@ class AsyncServer:
             return attrs.evolve(status, state=ServerState.STOPPED)
         return status
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether requests can be sent, as far as is known."""
+        return self._link.snapshot.state is ServerState.READY and not self._suspected
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether a supervisor tells when the server is ready, or starts another one."""
+        return self._link.snapshot.ownership in (Ownership.MANAGED, Ownership.NONE)
+
     async def ready(self, waiter: _Waiter) -> None:
         """Return once requests can be sent; adopts or starts a server where needed.
 
         Raises:
             OllamaManagerError: There is none and none can be started, or it took too long.
         """
-        if self._link.snapshot.state is ServerState.READY and not self._suspected:
-            return
-        self._suspected = False
+        if self._while_restarting == "fail" and self._link.snapshot.state in _ON_ITS_WAY_BACK:
+            raise ServerUnavailableError(
+                f"the Ollama server is {self._link.snapshot.state.value}",
+                code="server_restarting",
+                hint='try again in a moment, or set while_restarting = "wait" under [client]',
+                retryable=False,
+            )
+        suspected, self._suspected = self._suspected, False
+        wish = self._link.reacquire() if suspected else self._link.acquire()
+        began = time.monotonic()
         try:
-            await wait_async(self._link.acquire(), waiter.remaining())
+            await wait_async(wish, waiter.remaining())
         except TimeoutError:
             raise waiter.timed_out("total") from None
+        finally:
+            waiter.waited(time.monotonic() - began)
 
     def note_answer(self) -> None:
         """Note that the server has answered."""
@@ -123,6 +167,7 @@ class AsyncServer:
         Raises:
             ConfigError: Other managers use the server with the settings that it has.
         """
+        self._while_restarting = config.client.while_restarting
         settings = server_settings(config)
         if settings != self._settings:
             await wait_async(self._link.reconfigure(settings))
@@ -130,7 +175,7 @@ class AsyncServer:
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Tell the listeners; called on the link's thread."""
-        step = (snapshot.event, snapshot.generation)
+        step = (snapshot.event, snapshot.cause, snapshot.generation)
         if snapshot.event is None or step == self._last_step:  # it may be heard of twice
             return
         self._last_step = step
@@ -142,3 +187,14 @@ class AsyncServer:
                     cause=snapshot.cause,
                 )
             )
+
+
+def _weakly(method: Callable[[Snapshot], None]) -> Callable[[Snapshot], None]:
+    """Return what calls a method for as long as its object is there."""
+    reference = weakref.WeakMethod(method)
+
+    def call(snapshot: Snapshot) -> None:
+        if (alive := reference()) is not None:
+            alive(snapshot)
+
+    return call

@@ -11,7 +11,12 @@ from ollama_api.api.models import list_models
 from manager._async.server import AsyncServer
 from manager._async.transport import AsyncTransport
 from manager.config import diff_configs
-from manager.errors import ConfigError, ModelNotFoundError, OllamaManagerError
+from manager.errors import (
+    ConfigError,
+    ModelNotFoundError,
+    OllamaManagerError,
+    ServerUnavailableError,
+)
 from manager.events import ConfigRejected, ConfigReloaded, Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 
     from manager._async.lines import AsyncLines
     from manager.config import ConfigChange, ManagerConfig
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.watch import ConfigWatcher
 
@@ -50,10 +56,13 @@ class AsyncSession:
         self._reload = reload
         self._watcher: ConfigWatcher | None = None
         self._file_changed = False
+        self._closed = False
         configure_logging(config.logging)
         self._log = CallLog(config.logging.level)
         in_flight: InFlight[AsyncLines[Any]] = InFlight()
-        self.server = AsyncServer(config, self.events, in_flight.count)
+        self.server = AsyncServer(
+            config, self.events, in_flight.count, in_flight.report, in_flight.resend
+        )
         self._transport = AsyncTransport(
             http_settings(config), self.server, self.events, self._log, in_flight
         )
@@ -64,22 +73,32 @@ class AsyncSession:
         return self._transport
 
     async def send(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
         await self._follow_file()
         try:
-            return await self._transport.send(request, model=model, timeout=timeout)
+            return await self._transport.send(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise await self._explained(error) from error.__cause__
 
     async def stream(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> AsyncLines[T]:
         """Send ``request`` and return the lines of its answer; a missing model is explained."""
         await self._follow_file()
         try:
-            return await self._transport.stream(request, model=model, timeout=timeout)
+            return await self._transport.stream(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise await self._explained(error) from error.__cause__
 
@@ -107,6 +126,16 @@ class AsyncSession:
             with contextlib.suppress(ConfigError):  # an event says so; the last good one stays
                 await self.reload_config()
 
+    def check_open(self) -> None:
+        """Raise ``ServerUnavailableError`` if the manager is closed."""
+        if self._closed:
+            raise ServerUnavailableError(
+                "this manager is closed",
+                code="manager_closed",
+                retryable=False,
+                hint="make a new one",
+            )
+
     def _note_change(self) -> None:
         self._file_changed = True
 
@@ -116,6 +145,7 @@ class AsyncSession:
         Raises:
             ConfigError: It is wrong; the one in force stays.
         """
+        self.check_open()
         before = self.config
         try:
             config = self._reload()
@@ -139,6 +169,7 @@ class AsyncSession:
 
     async def close(self) -> None:
         """End the streams, the connections, the lease and the subscriptions, in this order."""
+        self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
         await self._transport.close()

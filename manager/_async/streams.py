@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 from manager.accumulate import ChatAccumulator, GenerateAccumulator
 from manager.errors import (
     APIError,
+    InvalidRequestError,
     OllamaManagerError,
     ServerUnavailableError,
     StreamInterruptedError,
@@ -64,8 +65,12 @@ class _AsyncTokenStream(Generic[ChunkT]):
             raise StopAsyncIteration
         try:
             chunk = await anext(self._lines, None)
+        except InvalidRequestError:
+            raise  # there is another reader: this one has no say
         except OllamaManagerError as error:
-            raise self._with_partial(error) from error.__cause__
+            broken = self._with_partial(error)
+            self._lines.call.fail(broken)
+            raise broken from error.__cause__
         if chunk is None:
             raise self._ended_early()
         self._answer.add(chunk)
@@ -88,6 +93,8 @@ class _AsyncTokenStream(Generic[ChunkT]):
         if isinstance(error, APIError | ServerUnavailableError):
             error = StreamInterruptedError(
                 f"the stream broke off: {error.message}",
+                hint=error.hint or "what came is in `partial`; send the request again",
+                retryable=error.retryable,
                 model=error.model,
                 endpoint=error.endpoint,
                 attempts=error.attempts,

@@ -9,7 +9,8 @@ from ollama_api.api.inference import chat
 
 from manager._sync.streams import ChatStream
 from manager.defaults import apply_defaults
-from manager.errors import InvalidRequestError
+from manager.errors import InvalidRequestError, OutputParseError
+from manager.repair import ask_again
 from manager.requests import build_chat_request
 from manager.schemas import json_schema_of, parse_output
 from manager.timeouts import DEFAULT
@@ -17,10 +18,11 @@ from manager.timeouts import DEFAULT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ollama_api.models import ChatResponse, Options
+    from ollama_api.models import ChatRequest, ChatResponse, Options
     from ollama_api.models.options import OptionsDict
 
     from manager._sync.session import Session
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Prompt, Think, ToolInput
 
@@ -54,6 +56,7 @@ class ChatMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> ChatResponse: ...
 
@@ -77,6 +80,7 @@ class ChatMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> ChatStream: ...
 
@@ -99,6 +103,7 @@ class ChatMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> ChatResponse | ChatStream:
         """Send a prompt or a conversation and return the model's answer.
@@ -123,6 +128,7 @@ class ChatMethods:
             extra_options: Options that this version does not know yet, passed on unchecked.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords: ``temperature=0.2, num_ctx=8192``.
 
         Returns:
@@ -161,9 +167,9 @@ class ChatMethods:
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = chat.build_request(body=body)
         if stream:
-            lines = self._session.stream(request, model=model_name, timeout=timeout)
+            lines = self._session.stream(request, model=model_name, timeout=timeout, retry=retry)
             return ChatStream(lines)
-        return self._session.send(request, model=model_name, timeout=timeout)
+        return self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     def chat_parsed(
         self,
@@ -178,7 +184,9 @@ class ChatMethods:
         options: Options | OptionsDict | Mapping[str, Any] | None = None,
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        repair: bool = False,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> T:
         """Send a prompt and return the answer as a value of ``output_type``.
@@ -197,14 +205,18 @@ class ChatMethods:
             options: Options as a mapping.
             extra_options: Options that this version does not know yet.
             extra_body: Fields that this version does not know yet.
-            timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            repair: Show the model once what is wrong with an answer that does not fit, and ask
+                for another one.
+            timeout: The longest silence in seconds, or a ``Timeouts`` record; for each answer.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords.
 
         Returns:
             The value.
 
         Raises:
-            OutputParseError: The text does not fit the type; ``text`` holds it.
+            OutputParseError: The text does not fit the type; ``text`` holds it, ``partial`` the
+                answer.
             InvalidRequestError: An argument is wrong; nothing was sent.
             OllamaManagerError: The subclass that says what else went wrong.
 
@@ -225,9 +237,10 @@ class ChatMethods:
                     argument=name,
                     hint="the type gives the format, and the answer is needed whole",
                 )
-        answer = self.chat(
+        body = build_chat_request(
             model_name,
             prompt,
+            stream=False,
             system=system,
             images=images,
             format=json_schema_of(output_type),
@@ -236,7 +249,26 @@ class ChatMethods:
             options=options,
             extra_options=extra_options,
             extra_body=extra_body,
-            timeout=timeout,
-            **option_kwargs,
+            option_kwargs=option_kwargs,
         )
-        return parse_output(output_type, answer.message.content or "", model=model_name)
+        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        try:
+            return self._answer_parsed(body, output_type, timeout, retry)
+        except OutputParseError as error:
+            if not repair:
+                raise
+            again = ask_again(body, error)
+        return self._answer_parsed(again, output_type, timeout, retry)
+
+    def _answer_parsed(
+        self, body: ChatRequest, output_type: type[T], timeout: TimeoutInput, retry: RetryInput
+    ) -> T:
+        request = chat.build_request(body=body)
+        answer = self._session.send(request, model=body.model, timeout=timeout, retry=retry)
+        return parse_output(
+            output_type,
+            answer.message.content or "",
+            model=body.model,
+            endpoint=f"{request.method} {request.path}",
+            partial=answer,
+        )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._sync.session import Session
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import KeepAlive
 
@@ -44,6 +45,7 @@ class EmbedMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> EmbedResponse:
         """Return the embedding of a text, or of each of several.
@@ -58,6 +60,7 @@ class EmbedMethods:
             extra_options: Options that this version does not know yet, passed on unchecked.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords.
 
         Returns:
@@ -87,7 +90,7 @@ class EmbedMethods:
         )
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = embed.build_request(body=body)
-        return self._session.send(request, model=model_name, timeout=timeout)
+        return self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     def embed_array(
         self,
@@ -101,6 +104,7 @@ class EmbedMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> NDArray[np.float32]:
         """Return embeddings as a numpy array of float32, one row per text.
@@ -121,6 +125,7 @@ class EmbedMethods:
             extra_options=extra_options,
             extra_body=extra_body,
             timeout=timeout,
+            retry=retry,
             **option_kwargs,
         )
         return embedding_array(answer.embeddings)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._sync.session import Session
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
 
@@ -53,6 +54,7 @@ class GenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> GenerateResponse: ...
 
@@ -79,6 +81,7 @@ class GenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> GenerateStream: ...
 
@@ -104,6 +107,7 @@ class GenerateMethods:
         extra_options: Mapping[str, Any] | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
         **option_kwargs: Unpack[OptionsDict],
     ) -> GenerateResponse | GenerateStream:
         """Complete a prompt.
@@ -129,6 +133,7 @@ class GenerateMethods:
             extra_options: Options that this version does not know yet, passed on unchecked.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
             option_kwargs: Options as keywords: ``temperature=0.2, num_ctx=8192``.
 
         Returns:
@@ -168,6 +173,6 @@ class GenerateMethods:
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = generate.build_request(body=body)
         if stream:
-            lines = self._session.stream(request, model=model_name, timeout=timeout)
+            lines = self._session.stream(request, model=model_name, timeout=timeout, retry=retry)
             return GenerateStream(lines)
-        return self._session.send(request, model=model_name, timeout=timeout)
+        return self._session.send(request, model=model_name, timeout=timeout, retry=retry)

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import threading
+import time
+import weakref
 from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,12 +17,14 @@ import httpx
 
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
-from manager.ndjson import LineSplitter
+from manager.in_flight import Waiting
+from manager.ndjson import LineSplitter, LineTooLongError
 from manager.waiting import later_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from manager._sync.server import Server
     from manager.calls import Call
     from manager.in_flight import InFlight
 
@@ -55,20 +60,48 @@ def shut_down(connection: Any) -> None:
             raw.shutdown(socket.SHUT_RDWR)
 
 
+def has_unread(connection: Any) -> bool:
+    """Whether there is something to read for a network stream of httpcore; also when unsure."""
+    raw: Any = connection.get_extra_info("socket") if connection is not None else None
+    try:
+        if not hasattr(select, "poll"):
+            return bool(select.select([raw], [], [], 0)[0])
+        poll = select.poll()  # select() cannot watch descriptors above 1023
+        poll.register(raw.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return True
+
+
+def _abandon(response: httpx.Response, call: Call[Any], in_flight: InFlight[Any]) -> None:
+    """End the connection of a stream that was forgotten; the next call gives it back."""
+    shut_down(_connection_of(response))
+    in_flight.left(call.request.operation_id, call.model)
+    in_flight.forgot(response)
+
+
 class Lines(Generic[T]):
     """Iterates over the typed lines of one answer; made by the transport.
 
     Ends when the body ends. Raises ``APIError`` on an error line, ``ServerUnavailableError`` when
     the connection is lost, ``RequestTimeoutError`` when the server is silent for too long and
-    ``ResponseDecodeError`` on a line that cannot be read.
+    ``ResponseDecodeError`` on a line that cannot be read. What that means for the call is for the
+    reader to say: ``call.fail``.
     """
 
     def __init__(
-        self, response: httpx.Response, call: Call[T], in_flight: InFlight[Lines[Any]]
+        self,
+        response: httpx.Response,
+        call: Call[T],
+        in_flight: InFlight[Lines[Any]],
+        server: Server,
     ) -> None:
         self.call = call
+        self._server = server  # also keeps the lease of a manager that nobody holds any more
         self._response = response
         self._in_flight = in_flight
+        self._waiting_since: float | None = None  # for bytes, on the monotonic clock
+        call.asked_at = None
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
@@ -82,6 +115,9 @@ class Lines(Generic[T]):
         self._closed = False
         self._cancelled = False
         self._reading = threading.Lock()
+        # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
+        self._forgotten = weakref.finalize(self, _abandon, response, call, in_flight)
+        self._forgotten.atexit = False
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -104,11 +140,10 @@ class Lines(Generic[T]):
                 self._dispose()
                 raise StopIteration
             self._last = item = self._decoded(self._waiting.popleft())
-        except OllamaManagerError as error:
+        except OllamaManagerError:
             self._dispose()
             if self._cancelled:
                 raise StopIteration from None
-            self.call.fail(error)
             raise
         except StopIteration:
             raise
@@ -116,20 +151,28 @@ class Lines(Generic[T]):
             self._shut_down()
             self._cancel_deadline()
             self._closed = True
-            self._in_flight.closed(self)
+            self._forget()
             raise
         return item
 
     def _read(self) -> None:
         """Take in the next piece of the body."""
         self.call.remaining()
+        self._waiting_since = time.monotonic()
         try:
             data = next(self._chunks, None)
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            if not self._cancelled:
+                self._server.suspect()
             raise self.call.lost(error, answering=True) from error
+        finally:
+            self._waiting_since = None
         if data is not None:
             self._size += len(data)
-            self._waiting.extend(self._splitter.feed(data))
+            try:
+                self._waiting.extend(self._splitter.feed(data))
+            except LineTooLongError as error:
+                raise self.call.line_too_long(error) from error
             return
         self._exhausted = True
         self.call.remaining()  # passed, it looks like the end of the body
@@ -141,6 +184,15 @@ class Lines(Generic[T]):
         if as_object(data).get("error") is not None:
             raise error_from_line(as_object(data), attempts=self.call.attempts, **self.call.context)
         return self.call.typed(data, line)
+
+    def waiting(self) -> Waiting | None:
+        """Return for how long bytes have been waited for, if they are now; from any thread."""
+        since = self._waiting_since
+        # a busy event loop, or a suspended thread, may have more to read than it knows
+        if since is None or has_unread(_connection_of(self._response)):
+            return None
+        call = self.call
+        return Waiting(call.request.operation_id, call.model, since, begun=self._size > 0)
 
     @property
     def closed_by_us(self) -> bool:
@@ -186,9 +238,10 @@ class Lines(Generic[T]):
 
         May come from another thread or task than the one that reads; that one's iteration ends.
         """
-        self._cancelled = self._cancelled or not self._closed
-        self._closed = True
-        self._finish()
+        if not self._closed:
+            self._cancelled = True
+            self._closed = True
+            self._finish()
         self._shut_down()
         if self._reading.acquire(blocking=False):
             try:
@@ -202,7 +255,13 @@ class Lines(Generic[T]):
 
     def _dispose(self) -> None:
         self._closed = True
+        self._forgotten.detach()
         self._cancel_deadline()
         with contextlib.suppress(httpx.HTTPError, OSError):
             self._response.close()
-        self._in_flight.closed(self)
+        self._forget()
+
+    def _forget(self) -> None:
+        if self._in_flight.closed(self) and self._size and not self._exhausted:
+            call = self.call
+            self._in_flight.left(call.request.operation_id, call.model)

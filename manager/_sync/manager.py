@@ -61,6 +61,7 @@ class OllamaManager(
         self._session = Session(resolve(), resolve)
 
     def __enter__(self) -> Self:
+        self._session.check_open()
         return self
 
     def __exit__(

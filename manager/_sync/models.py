@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from manager._sync.session import Session
     from manager.blobs import FilesInput
     from manager.progress import ProgressListener
+    from manager.retry import RetryInput
     from manager.shown import ShownModel
     from manager.timeouts import TimeoutInput
     from manager.types import KeepAlive, MessageInput
@@ -102,6 +103,7 @@ class ModelMethods:
         insecure: bool = False,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Download a model from the hub; a pull that broke off goes on where it was.
 
@@ -110,6 +112,7 @@ class ModelMethods:
             insecure: Allow a registry without https or with a certificate that is not trusted.
             on_progress: Called with each ``ProgressResponse``; sizes are in bytes.
             timeout: The longest silence in seconds; by default there is no limit.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Returns:
             The last line, with status ``success``.
@@ -129,6 +132,7 @@ class ModelMethods:
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     def push_model(
@@ -138,6 +142,7 @@ class ModelMethods:
         insecure: bool = False,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Upload a model to the hub; takes and raises what ``pull_model`` does.
 
@@ -150,6 +155,7 @@ class ModelMethods:
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     def has_model(self, model_name: str) -> bool:
@@ -168,6 +174,7 @@ class ModelMethods:
         pull: bool = True,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> None:
         """Make sure that a model is there before it is used.
 
@@ -176,6 +183,7 @@ class ModelMethods:
             pull: Pull it if it is missing.
             on_progress: As for ``pull_model``.
             timeout: As for ``pull_model``.
+            retry: As for ``pull_model``.
 
         Raises:
             ModelNotFoundError: It is missing and ``pull`` is false, or the hub does not have it.
@@ -185,7 +193,7 @@ class ModelMethods:
             body = build_show_request(model_name)
             self._session.send(show_model.build_request(body=body), model=model_name)
         elif not self.has_model(model_name):
-            self.pull_model(model_name, on_progress=on_progress, timeout=timeout)
+            self.pull_model(model_name, on_progress=on_progress, timeout=timeout, retry=retry)
 
     def create_model(
         self,
@@ -203,6 +211,7 @@ class ModelMethods:
         on_progress: ProgressListener | None = None,
         extra_body: Mapping[str, Any] | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> ProgressResponse:
         """Make a model from another one or from local files.
 
@@ -220,6 +229,7 @@ class ModelMethods:
             on_progress: Called with each ``ProgressResponse``.
             extra_body: Fields that this version does not know yet, passed on unchecked.
             timeout: The longest silence in seconds; by default there is no limit.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Returns:
             The last line, with status ``success``.
@@ -260,6 +270,7 @@ class ModelMethods:
             source=from_model,
             on_progress=on_progress,
             timeout=timeout,
+            retry=retry,
         )
 
     def copy_model(self, source: str, destination: str) -> None:
@@ -288,6 +299,7 @@ class ModelMethods:
         *,
         keep_alive: KeepAlive | None = None,
         timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> None:
         """Load a model into memory, so that the first request does not wait for it.
 
@@ -295,6 +307,7 @@ class ModelMethods:
             model_name: The model.
             keep_alive: How long it stays: seconds, or a duration like ``"5m"``; -1 is for ever.
             timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ModelNotFoundError: It is not there.
@@ -304,19 +317,26 @@ class ModelMethods:
         body = build_load_request(model_name, keep_alive=keep_alive)
         apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
-            self._session.send(chat.build_request(body=body), model=model_name, timeout=timeout)
+            self._session.send(
+                chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+            )
         except CapabilityError:  # a model that can only embed
             self._session.send(
                 embed.build_request(body=build_embedding_load_request(body)),
                 model=model_name,
                 timeout=timeout,
+                retry=retry,
             )
 
-    def unload_model(self, model_name: str, *, timeout: TimeoutInput = DEFAULT) -> None:
+    def unload_model(
+        self, model_name: str, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> None:
         """Remove a model from memory (``POST /api/chat`` with ``keep_alive: 0``).
 
         Raises:
             ModelNotFoundError: It is not there.
         """
         body = build_unload_request(model_name)
-        self._session.send(chat.build_request(body=body), model=model_name, timeout=timeout)
+        self._session.send(
+            chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+        )

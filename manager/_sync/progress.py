@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from manager.errors import ServerUnavailableError, StreamInterruptedError
+from manager.errors import OllamaManagerError, ServerUnavailableError, StreamInterruptedError
 from manager.events import ModelProgress
-from manager.progress import check_listener, progress_timeouts
+from manager.progress import Headway, check_listener, progress_timeouts
+from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from ollama_api.models import ProgressResponse
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
     from manager._sync.lines import Lines
     from manager._sync.session import Session
     from manager.progress import ProgressListener
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["follow_progress"]
+
+# Asked for again, Ollama goes on where it was; a create would begin anew, with files half used.
+_RESUMED = frozenset({"pull_model", "push_model"})
 
 
 def follow_progress(
@@ -29,6 +34,7 @@ def follow_progress(
     source: str | None = None,
     on_progress: ProgressListener | None,
     timeout: TimeoutInput,
+    retry: RetryInput = DEFAULT,
 ) -> ProgressResponse:
     """Send ``request``, report each line, and return the last one.
 
@@ -39,45 +45,72 @@ def follow_progress(
         source: The model that may be missing, where that is another one.
         on_progress: Called with each line.
         timeout: As for ``pull_model``.
+        retry: As for ``pull_model``.
 
     Raises:
         APIError: A line says that it failed.
         StreamInterruptedError: The stream ended without ``success``.
     """
     check_listener(on_progress)
-    lines = session.stream(request, model=source or model, timeout=progress_timeouts(timeout))
-    try:
-        last = _follow(session, lines, request.operation_id, model, on_progress)
-    finally:
-        lines.close()
-    return last
+    lines = session.stream(
+        request, model=source or model, timeout=progress_timeouts(timeout), retry=retry
+    )
+    headway = Headway()
+    while True:
+        try:
+            try:
+                return _follow(session, lines, model, on_progress, headway)
+            finally:
+                lines.close()
+        except ServerUnavailableError as error:
+            interrupted = _interrupted(request.operation_id, error)
+            if request.operation_id not in _RESUMED:
+                lines.call.fail(interrupted)
+                raise interrupted from error
+            try:
+                lines = session.transport.resume(lines, error)
+            except ServerUnavailableError as last:
+                raise _interrupted(request.operation_id, last) from last
+        except OllamaManagerError as error:
+            lines.call.fail(error)
+            raise
 
 
 def _follow(
     session: Session,
     lines: Lines[ProgressResponse],
-    operation: str,
     model: str,
     on_progress: ProgressListener | None,
+    headway: Headway,
 ) -> ProgressResponse:
-    try:
-        for progress in lines:
-            if session.events.active:
-                session.events.emit(
-                    ModelProgress(model=model, operation=operation, progress=progress)
+    for progress in lines:
+        if session.events.active:
+            session.events.emit(
+                ModelProgress(
+                    model=model, operation=lines.call.request.operation_id, progress=progress
                 )
-            if on_progress is not None:
-                on_progress(progress)
-            if progress.status == "success":
-                lines.complete()
-                return progress
-    except ServerUnavailableError as error:
-        raise StreamInterruptedError(
-            f"{operation} broke off: {error.message}",
-            hint="call it again; a pull goes on where it was",
-            model=model,
-            endpoint=error.endpoint,
-            attempts=error.attempts,
-            request_id=error.request_id,
-        ) from error
-    raise lines.interrupted()
+            )
+        if on_progress is not None:
+            on_progress(progress)
+        if headway.made_by(progress):
+            lines.call.note_progress()
+        if progress.status == "success":
+            lines.complete()
+            return progress
+    if lines.closed_by_us:
+        raise lines.interrupted()
+    raise ServerUnavailableError(
+        "the stream ended before its last line", code="connection_lost", **lines.call.context
+    )
+
+
+def _interrupted(operation: str, error: ServerUnavailableError) -> StreamInterruptedError:
+    return StreamInterruptedError(
+        f"{operation} broke off: {error.message}",
+        hint="call it again; a pull goes on where it was",
+        model=error.model,
+        endpoint=error.endpoint,
+        attempts=error.attempts,
+        request_id=error.request_id,
+        **error.details,
+    )

@@ -12,7 +12,12 @@ from ollama_api.api.models import list_models
 from manager._sync.server import Server
 from manager._sync.transport import Transport
 from manager.config import diff_configs
-from manager.errors import ConfigError, ModelNotFoundError, OllamaManagerError
+from manager.errors import (
+    ConfigError,
+    ModelNotFoundError,
+    OllamaManagerError,
+    ServerUnavailableError,
+)
 from manager.events import ConfigRejected, ConfigReloaded, Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
 
     from manager._sync.lines import Lines
     from manager.config import ConfigChange, ManagerConfig
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.watch import ConfigWatcher
 
@@ -51,10 +57,13 @@ class Session:
         self._reload = reload
         self._watcher: ConfigWatcher | None = None
         self._file_changed = False
+        self._closed = False
         configure_logging(config.logging)
         self._log = CallLog(config.logging.level)
         in_flight: InFlight[Lines[Any]] = InFlight()
-        self.server = Server(config, self.events, in_flight.count)
+        self.server = Server(
+            config, self.events, in_flight.count, in_flight.report, in_flight.resend
+        )
         self._transport = Transport(
             http_settings(config), self.server, self.events, self._log, in_flight
         )
@@ -65,22 +74,32 @@ class Session:
         return self._transport
 
     def send(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
         self._follow_file()
         try:
-            return self._transport.send(request, model=model, timeout=timeout)
+            return self._transport.send(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise self._explained(error) from error.__cause__
 
     def stream(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> Lines[T]:
         """Send ``request`` and return the lines of its answer; a missing model is explained."""
         self._follow_file()
         try:
-            return self._transport.stream(request, model=model, timeout=timeout)
+            return self._transport.stream(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise self._explained(error) from error.__cause__
 
@@ -106,6 +125,16 @@ class Session:
             with contextlib.suppress(ConfigError):  # an event says so; the last good one stays
                 self.reload_config()
 
+    def check_open(self) -> None:
+        """Raise ``ServerUnavailableError`` if the manager is closed."""
+        if self._closed:
+            raise ServerUnavailableError(
+                "this manager is closed",
+                code="manager_closed",
+                retryable=False,
+                hint="make a new one",
+            )
+
     def _note_change(self) -> None:
         self._file_changed = True
 
@@ -115,6 +144,7 @@ class Session:
         Raises:
             ConfigError: It is wrong; the one in force stays.
         """
+        self.check_open()
         before = self.config
         try:
             config = self._reload()
@@ -138,6 +168,7 @@ class Session:
 
     def close(self) -> None:
         """End the streams, the connections, the lease and the subscriptions, in this order."""
+        self._closed = True
         if self._watcher is not None:
             self._watcher.stop()
         self._transport.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
+from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -20,6 +23,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
+from manager.retry import resolve_retry
 from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
 from manager.waiting import home_sync, pause_sync
 
@@ -33,13 +37,17 @@ if TYPE_CHECKING:
     from manager.http import ClientSettings, HttpSettings
     from manager.in_flight import InFlight
     from manager.logs import CallLog
+    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["Transport"]
 
 T = TypeVar("T")
 
-# What httpcore traces when there is a new connection.
+_sent_now: ContextVar[Call[Any] | None] = ContextVar("_sent_now", default=None)
+
+# What httpcore traces when a request has been sent, and when there is a new connection.
+_ASKED = "http11.receive_response_headers.started"
 _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
@@ -85,14 +93,19 @@ class Transport:
         self._settings = settings
 
     def send(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request`` and return its whole answer.
 
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._deliver(self._begin(request, model, whole_wait(timeout)))
+        return self._deliver(self._begin(request, model, whole_wait(timeout), retry))
 
     def exists(
         self, request: Request[object], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
@@ -102,7 +115,7 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, whole_wait(timeout))
+        call = self._begin(request, model, whole_wait(timeout), DEFAULT)
         call.absence_is_answer = True
         try:
             self._deliver(call)
@@ -113,41 +126,59 @@ class Transport:
         return True
 
     def _deliver(self, call: Call[T]) -> T:
-        self._in_flight.begin()
-        try:
-            while True:
+        while True:
+            try:
+                self._admit(call)
                 try:
                     response = self._answer(call)
                     content = self._read(call, response)
                     answer = call.decode(content)
-                except OllamaManagerError as error:
-                    self._pause(call, error)
-                else:
-                    call.finish(response.status_code, len(content), response.headers, answer)
-                    return answer
-        finally:
-            self._in_flight.end()
+                finally:
+                    self._end_attempt(call)
+            except OllamaManagerError as error:
+                if call.was_done_before(error):
+                    call.finish(404, 0, {}, None)
+                    return call.typed(None, b"")
+                self._pause(call, error)
+            else:
+                call.finish(response.status_code, len(content), response.headers, answer)
+                return answer
 
     def stream(
-        self, request: Request[T], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> Lines[T]:
         """Send ``request`` and return the lines of its answer, once that has begun.
 
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, timeout)
-        self._in_flight.begin()
-        try:
-            while True:
+        return self._open(self._begin(request, model, timeout, retry))
+
+    def resume(self, lines: Lines[T], error: OllamaManagerError) -> Lines[T]:
+        """Send the request of a stream that broke off again, as the same call.
+
+        Raises:
+            OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
+        """
+        self._pause(lines.call, error)
+        return self._open(lines.call)
+
+    def _open(self, call: Call[T]) -> Lines[T]:
+        while True:
+            try:
+                self._admit(call)
                 try:
                     response = self._answer(call)
-                except OllamaManagerError as error:
-                    self._pause(call, error)
-                else:
-                    return Lines(response, call, self._in_flight)
-        finally:
-            self._in_flight.end()
+                    return Lines(response, call, self._in_flight, self._server)
+                finally:
+                    self._end_attempt(call)
+            except OllamaManagerError as error:
+                self._pause(call, error)
 
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
@@ -164,29 +195,50 @@ class Transport:
             for client in clients:
                 client.close()
 
-    def _begin(self, request: Request[T], model: str | None, timeout: TimeoutInput) -> Call[T]:
+    def _begin(
+        self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
+    ) -> Call[T]:
         return Call(
             request,
             model=model,
             timeouts=resolve_timeouts(timeout, self._settings.timeouts),
-            policy=self._settings.retry,
+            policy=resolve_retry(retry, self._settings.retry),
             events=self._events,
             log=self._log,
         )
 
+    def _admit(self, call: Call[Any]) -> None:
+        """Return when the server is ready; the request then counts as in flight.
+
+        One that waits does not: a server that drains before a restart would wait for it in turn.
+        """
+        for forgotten in self._in_flight.take_forgotten():
+            forgotten.close()
+        while True:
+            if self._closed:
+                raise ServerUnavailableError(
+                    "this manager is closed",
+                    code="manager_closed",
+                    retryable=False,
+                    hint="make a new one",
+                    **call.context,
+                )
+            self._in_flight.begin()  # first: whoever drains has to see it before it is sent
+            if self._server.is_ready:
+                return
+            self._in_flight.end()
+            self._server.ready(call)
+
+    def _end_attempt(self, call: Call[Any]) -> None:
+        call.asked_at = call.hang_up = None
+        self._in_flight.answered(call)
+        self._in_flight.end()
+
     def _answer(self, call: Call[T]) -> httpx.Response:
         """Send the request once and return its answer, its body unread; an error status raises."""
-        if self._closed:
-            raise ServerUnavailableError(
-                "this manager is closed",
-                code="manager_closed",
-                retryable=False,
-                hint="make a new one",
-                **call.context,
-            )
-        self._server.ready(call)
         request = self._http_request(call)
         call.begin_attempt(request.headers)
+        _sent_now.set(call)
         try:
             response = self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -208,7 +260,7 @@ class Transport:
             call.request.path,
             content=call.body if call.request.content is None else call.request.content,
             headers=headers,
-            extensions={"trace": self._note_connection},
+            extensions={"trace": partial(self._note_step, call)},
             timeout=httpx.Timeout(
                 connect=call.within(limits.connect),
                 read=call.within(limits.first_token),
@@ -217,9 +269,13 @@ class Transport:
             ),
         )
 
-    def _note_connection(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in _CONNECTED:
+    def _note_step(self, call: Call[Any], event: str, info: Mapping[str, Any]) -> None:
+        if event == _ASKED:
+            call.asked_at = time.monotonic()
+            self._in_flight.asked(call)
+        elif event in _CONNECTED:
             connection = info["return_value"]
+            _note_sender(connection)
             with self._lock:
                 self._connections.add(connection)
             if self._closed:  # while it was being made
@@ -229,6 +285,7 @@ class Transport:
         cancel_deadline = end_in_time(response, call)
         try:
             content = response.read()
+            call.asked_at = None
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             self._server.suspect()
@@ -240,7 +297,9 @@ class Transport:
 
     def _pause(self, call: Call[T], error: OllamaManagerError) -> None:
         """Wait until the request may be sent again; raise ``error`` if it may not."""
-        pause_sync(call.delay_after(error))
+        delay = call.delay_after(error, supervised=self._server.is_supervised)
+        if delay:
+            pause_sync(delay)
 
     def _http_client(self) -> httpx.Client:
         """Return the client, a new one in a forked child: sockets must not be shared."""
@@ -259,6 +318,22 @@ class Transport:
                 hint="make one for each event loop, and close it there",
             )
         return client
+
+
+def _note_sender(connection: Any) -> None:
+    """Let each call that is sent on a connection know it: httpcore tells only once it answers."""
+    known = weakref.ref(connection)
+    plain = connection.write.__func__  # bound, it would keep the connection alive
+
+    def hang_up() -> None:
+        shut_down(known())
+
+    def write(*args: Any, **kwargs: Any) -> None:
+        if (call := _sent_now.get()) is not None:
+            call.hang_up = hang_up
+        plain(known(), *args, **kwargs)
+
+    connection.write = write
 
 
 def _make_client(settings: ClientSettings) -> httpx.Client:

@@ -62,6 +62,7 @@ class Hostile:
         self._open: set[socket.socket] = set()
         self.closing = threading.Event()
         self.requests: list[str] = []
+        self.bodies: list[bytes] = []
         self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}/x"
 
     def __enter__(self) -> Hostile:
@@ -111,6 +112,7 @@ class Hostile:
             while len(body) < length:
                 body += connection.recv(65536)
             self.requests.append(text.partition("\r\n")[0])
+            self.bodies.append(body)
             action = self._actions[min(len(self.requests), len(self._actions)) - 1]
             action(Exchange(connection, text, body, self))
         self._open.discard(connection)

@@ -10,7 +10,7 @@ import timeit
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from manager.config import LoggingConfig
@@ -230,6 +230,7 @@ json_values = st.recursive(
 )
 
 
+@example({"body": "\x85\u2028\u2029"})
 @given(st.dictionaries(st.sampled_from(["body", "images", "embeddings", "message"]), json_values))
 def test_any_body_is_one_line(body: dict[str, Any]) -> None:
     line = render_record({"event": "request", "operation": "chat", "body": summarize_body(body)})

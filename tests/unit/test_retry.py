@@ -161,3 +161,16 @@ def test_retry_after_is_never_endless(retry_after: float, policy: RetryConfig) -
     error = error_from_status(429, {"retry-after": str(retry_after)}, b"")
     delay = decide(policy, error, attempt=1, elapsed=0).delay
     assert delay is None or 0 <= delay <= max(60.0, policy.max_delay)
+
+
+def test_a_supervised_server_is_waited_for_without_guessing() -> None:
+    policy = RetryConfig(max_attempts=3, initial_delay=5, jitter=False, budget=1)
+    lost = ServerUnavailableError("lost")
+    again = decide(policy, lost, attempt=1, elapsed=100, supervised=True)
+    assert again.delay == 0
+    assert "supervisor" in again.reason
+    assert decide(policy, lost, attempt=3, elapsed=0, supervised=True).delay is None
+    stopped = ServerUnavailableError("stopped on purpose", retryable=False)
+    assert decide(policy, stopped, attempt=1, elapsed=0, supervised=True).delay is None
+    busy = ServerBusyError("full", status_code=503)
+    assert decide(policy, busy, attempt=1, elapsed=0, supervised=True).delay is None, "over budget"

@@ -1,0 +1,288 @@
+"""When a request is sent again, what it is told of, and what the last error says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from manager import (
+    InvalidRequestError,
+    ModelNotFoundError,
+    OutputParseError,
+    RetryConfig,
+    ServerBusyError,
+    ServerUnavailableError,
+    StreamInterruptedError,
+)
+
+from .either import Heard
+from .hostile_server import Hostile, chat_line, cut, fine, says, streams
+from .test_hostile import QUICK, using
+
+if TYPE_CHECKING:
+    from .either import Make
+    from .hostile_server import Exchange
+
+LAYER = "sha256:" + "0" * 64
+SUCCESS = b'{"status":"success"}\n'
+
+
+@dataclass
+class Person:
+    name: str
+
+
+def layer(completed: int) -> bytes:
+    return (
+        json.dumps(
+            {"status": "pulling", "digest": LAYER, "total": 1000, "completed": completed}
+        ).encode()
+        + b"\n"
+    )
+
+
+def gone(exchange: Exchange) -> None:
+    exchange.answer(b'{"error":"model \'m\' not found"}', 404)
+
+
+def busy(exchange: Exchange) -> None:
+    exchange.answer(b'{"error":"server busy, please try again."}', 503)
+
+
+@pytest.mark.parametrize("method", ["pull_model", "push_model"])
+async def test_a_transfer_that_breaks_off_is_asked_for_again(make: Make, method: str) -> None:
+    with Hostile(streams(layer(10)), cut, streams(layer(10), layer(1000), SUCCESS)) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            seen: list[Any] = []
+            await getattr(m, method)("m", on_progress=seen.append)
+            finished = await heard.until("request.finished")
+        assert len(server.requests) == finished.attempts == 3
+        assert heard.names.count("request.started") == 1, "one call, one id"
+        assert heard.names.count("request.retried") == 2
+        assert "request.failed" not in heard.names
+        assert [line.completed for line in seen if line.completed] == [10, 10, 1000]
+
+
+async def test_a_pull_that_gets_nowhere_ends(make: Make) -> None:
+    with Hostile(streams(layer(10))) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await m.pull_model("m")
+            failed = await heard.until("request.failed")
+        # the first line was headway: the count begins there
+        assert len(server.requests) == caught.value.attempts == 4
+        assert len(caught.value.tried) == 4
+        assert isinstance(failed.error, ServerUnavailableError)
+        assert caught.value.request_id == failed.request_id
+
+
+async def test_a_pull_that_comes_further_each_time_is_not_given_up(make: Make) -> None:
+    steps = [streams(layer(done)) for done in range(100, 1000, 100)]
+    with Hostile(*steps, streams(layer(1000), SUCCESS)) as server:
+        async with using(make, server, retry={**QUICK, "max_attempts": 2}) as m:
+            await m.pull_model("m")
+        assert len(server.requests) == 10
+
+
+async def test_a_create_that_has_begun_is_not_sent_again(make: Make) -> None:
+    with Hostile(streams(b'{"status":"reading model metadata"}\n')) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(StreamInterruptedError):
+                await m.create_model("m", from_model="base")
+            failed = await heard.until("request.failed")
+        assert len(server.requests) == 1
+        assert isinstance(failed.error, StreamInterruptedError)
+
+
+async def test_a_delete_whose_answer_was_lost_has_succeeded(make: Make) -> None:
+    with Hostile(cut, gone) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            await m.delete_model("m")
+            await heard.until("request.finished")
+        assert len(server.requests) == 2
+        assert "request.failed" not in heard.names
+
+
+@pytest.mark.parametrize("before", [[], [busy]])
+async def test_a_delete_of_what_was_never_there_has_not(make: Make, before: list[Any]) -> None:
+    with Hostile(*before, gone) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ModelNotFoundError):
+                await m.delete_model("m")
+
+
+async def test_the_error_says_what_each_attempt_met(make: Make) -> None:
+    with Hostile(cut, busy, cut, busy) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ServerBusyError) as caught:
+                await m.chat("m", "hi")
+        error = caught.value
+        assert [tried["code"] for tried in error.tried] == [
+            "connection_lost", "server_busy", "connection_lost", "server_busy",
+        ]  # fmt: skip
+        assert [tried["attempt"] for tried in error.tried] == [1, 2, 3, 4]
+        assert error.to_dict()["tried"] == error.tried
+        assert sum("attempt" in note for note in error.__notes__) == 4
+
+
+@pytest.mark.parametrize(
+    ("retry", "requests"),
+    [(False, 1), ({"max_attempts": 2}, 2), (RetryConfig(max_attempts=3, initial_delay=0.01), 3)],
+)
+async def test_a_call_can_have_rules_of_its_own(make: Make, retry: Any, requests: int) -> None:
+    with Hostile(cut) as server:
+        async with using(make, server) as m:
+            for call in (m.chat, m.generate, m.embed):
+                server.requests.clear()
+                with pytest.raises(ServerUnavailableError):
+                    await call("m", "hi", retry=retry)
+                assert len(server.requests) == requests
+            server.requests.clear()
+            with pytest.raises(ServerUnavailableError):
+                await m.pull_model("m", retry=retry)
+            assert len(server.requests) == requests
+
+
+@pytest.mark.parametrize(
+    ("retry", "says_so"),
+    [
+        ({"max_atempts": 2}, "max_attempts"),
+        ({"max_attempts": 0}, "max_attempts"),
+        ({"max_attempts": "many"}, "max_attempts"),
+        (3, "int"),
+        (None, "NoneType"),
+        (True, "bool"),
+    ],
+)
+async def test_wrong_rules_are_refused(make: Make, retry: Any, says_so: str) -> None:
+    with Hostile(fine) as server:
+        async with using(make, server) as m:
+            with pytest.raises(InvalidRequestError) as caught:
+                await m.chat("m", "hi", retry=retry)
+            assert says_so in str(caught.value)
+            assert caught.value.argument == "retry"
+        assert server.requests == []
+
+
+async def test_the_event_holds_the_error_that_is_raised(make: Make) -> None:
+    with Hostile(streams(chat_line("a"))) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await stream.final()
+            failed = await heard.until("request.failed")
+            assert failed.error is caught.value
+        assert heard.names.count("request.failed") == 1
+        assert "request.finished" not in heard.names
+
+
+async def test_an_error_line_is_the_error_of_the_event_too(make: Make) -> None:
+    with Hostile(streams(chat_line("a"), b'{"error":"it hurts"}\n')) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError, match="it hurts") as caught:
+                await stream.final()
+            failed = await heard.until("request.failed")
+            assert failed.error is caught.value
+            assert failed.error.partial.message.content == "a"
+
+
+async def test_a_refused_stream_is_an_error_with_a_hint(make: Make) -> None:
+    with Hostile(busy) as server:
+        async with using(make, server, retry={**QUICK, "max_attempts": 1}) as m:
+            with pytest.raises(ServerBusyError) as caught:
+                await m.chat("m", "hi", stream=True)
+            assert caught.value.hint
+
+
+async def test_a_forgotten_stream_gives_its_connection_back(make: Make) -> None:
+    ended = threading.Event()
+
+    def endless(exchange: Exchange) -> None:
+        exchange.start_chunked()
+        try:
+            while True:
+                exchange.chunk(chat_line("more"))
+        except OSError:
+            ended.set()
+
+    with Hostile(endless, fine) as server:
+        async with using(make, server, max_connections=1) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            del stream
+            gc.collect()
+            assert await asyncio.to_thread(ended.wait, 20), "the server was not told"
+            answer = await m.chat("m", "hi", timeout=20)
+            assert answer.message.content == "fine", "the only connection is free again"
+
+
+async def test_a_closed_manager_says_so(make: Make) -> None:
+    m = make(host="http://127.0.0.1:9/x")
+    await m.aclose()
+    with pytest.raises(ServerUnavailableError) as caught:
+        await m.reload_config()
+    assert caught.value.code == "manager_closed"
+    with pytest.raises(ServerUnavailableError):
+        async with m:
+            pass
+
+
+def written(text: str, **fields: Any) -> bytes:
+    return chat_line(text, done=True, done_reason="stop", **fields)
+
+
+async def test_an_answer_that_does_not_fit_can_be_repaired(make: Make) -> None:
+    actions = [says(written('{"name": 5}')), says(written('{"name": "Ada"}'))]
+    with Hostile(*actions) as server:
+        async with using(make, server) as m:
+            person = await m.chat_parsed("m", "Who?", Person, repair=True, temperature=0)
+        assert person == Person("Ada")
+        first, second = (json.loads(body) for body in server.bodies)
+        assert second["messages"][:-2] == first["messages"]
+        assert second["messages"][-2] == {"role": "assistant", "content": '{"name": 5}'}
+        assert "name" in second["messages"][-1]["content"]
+        assert second["format"] == first["format"]
+        assert second["options"] == {"temperature": 0}
+
+
+@pytest.mark.parametrize(("repair", "requests"), [(False, 1), (True, 2)])
+async def test_repair_is_tried_once_and_only_on_request(
+    make: Make, repair: bool, requests: int
+) -> None:
+    with Hostile(says(written('{"name": 5}'))) as server:
+        async with using(make, server) as m:
+            with pytest.raises(OutputParseError) as caught:
+                await m.chat_parsed("m", "Who?", Person, repair=repair)
+        assert len(server.requests) == requests
+        error = caught.value
+        assert (error.model, error.endpoint, error.text) == ("m", "POST /api/chat", '{"name": 5}')
+        assert error.partial.message.content == error.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_prompt_that_fills_its_context_is_told(
+    make: Make, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = written("x", prompt_eval_count=2040)
+    with Hostile(streams(full) if stream else says(full)) as server:
+        async with using(make, server) as m:
+            for options in ({"num_ctx": 2048}, {"num_ctx": 4096}, {}):
+                answer = await m.chat("m", "hi", stream=stream, **options)
+                if stream:
+                    await answer.final()
+    told = [record.getMessage() for record in caplog.records if "num_ctx" in record.getMessage()]
+    assert len(told) == 1
+    assert "2040" in told[0]
+    assert "2048" in told[0]
