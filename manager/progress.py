@@ -14,9 +14,24 @@ if TYPE_CHECKING:
 
     from manager.timeouts import TimeoutInput
 
-__all__ = ["ProgressListener", "check_listener", "progress_timeouts"]
+__all__ = ["Headway", "ProgressListener", "check_listener", "progress_timeouts"]
 
 ProgressListener: TypeAlias = "Callable[[ProgressResponse], object]"
+
+
+class Headway:
+    """Tells whether a pull or push comes further than it had been, however often it begins."""
+
+    def __init__(self) -> None:
+        self._completed: dict[str, int] = {}
+
+    def made_by(self, progress: ProgressResponse) -> bool:
+        """Take in the next line, and return whether more of a layer is there than ever before."""
+        digest, completed = progress.digest, progress.completed
+        if not digest or not completed or completed <= self._completed.get(digest, 0):
+            return False
+        self._completed[digest] = completed
+        return True
 
 
 def check_listener(listener: object) -> None:
