@@ -39,14 +39,26 @@ __all__ = [
 ]
 
 _MAX_TEXT = 500
-_CAPABILITY = re.compile(r"does not support|this model is missing support", re.IGNORECASE)
+_MAX_RAW = 2000
+_CAPABILITY = re.compile(
+    r"does not support|this model is missing support|(image|audio|video) input is not supported",
+    re.IGNORECASE,
+)
+_CONTEXT_SIZE = re.compile(
+    r"exceeds the (available )?context (size|length)|exceed_context_size_error", re.IGNORECASE
+)
+# What the system says when a push looks for the manifest of a model that is not there.
+_NO_MANIFEST = re.compile(
+    r"^open .*manifests.*: (no such file or directory|the system cannot find)", re.IGNORECASE
+)
 _MISSING_MODEL = re.compile(
     r"model .*not found|file does not exist|manifest unknown|no such model", re.IGNORECASE
 )
 # 500s after which the same request may succeed: the runner of the model died, not the request.
 _RUNNER_DIED = re.compile(
     r"runner process (has terminated|no longer running)|unexpected EOF|\bEOF\b|connection refused"
-    r"|connection reset|broken pipe|runner (has )?(died|exited|terminated)|signal: killed",
+    r"|connection reset|broken pipe|runner (has )?(died|exited|terminated|unexpectedly stopped)"
+    r"|signal: killed",
     re.IGNORECASE,
 )
 
@@ -66,8 +78,10 @@ def error_from_status(
         context: What is known of the call: ``model``, ``endpoint``, ``request_id``.
     """
     data = _read_json(body)
-    message = _error_text(data) if data is not None else _plain_text(body)
+    message, raw = _error_text(data) if data is not None else (_plain_text(body), None)
     details = {**context, "status_code": status}
+    if raw is not None:
+        details["raw"] = raw
     if 300 <= status < 400:
         return _redirected(headers.get("location"), details)
     if (retry_after := _retry_after(headers)) is not None:
@@ -84,7 +98,12 @@ def error_from_status(
 
 def error_from_line(line: Mapping[str, Any], **context: Any) -> APIError:
     """Return the error that a line ``{"error": ...}`` in a stream means."""
-    message = _error_text(line) or "the server reported an error without saying which"
+    message, raw = _error_text(line)
+    message = message or "the server reported an error without saying which"
+    if raw is not None:
+        context["raw"] = raw
+    if (known := _recognised(message, context)) is not None:
+        return known
     if _MISSING_MODEL.search(message):
         return ModelNotFoundError(
             f"the hub does not have {context.get('model') or 'the model'}: {message}",
@@ -162,6 +181,25 @@ def timeout_error(which: str, timeouts: ResolvedTimeouts, **context: Any) -> Req
     )
 
 
+def _recognised(message: str, details: dict[str, Any]) -> APIError | None:
+    """Return the error that these words mean with any status, and in a stream."""
+    if _CONTEXT_SIZE.search(details.get("raw", message)):
+        return BadRequestError(
+            message,
+            code="context_size_exceeded",
+            hint='make room with options={"num_ctx": ...}, or send less',
+            **details,
+        )
+    if _NO_MANIFEST.search(message):
+        details.setdefault("raw", message)
+        return ModelNotFoundError(
+            f"the server does not have {details.get('model') or 'the model'}",
+            hint="list_models() says what is there",
+            **details,
+        )
+    return None
+
+
 def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
     where = f" to {location}" if location else ""
     return APIError(
@@ -175,6 +213,8 @@ def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
 def _classified(
     status: int, message: str, details: dict[str, Any], *, by_ollama: bool
 ) -> OllamaManagerError:
+    if (known := _recognised(message, details)) is not None:
+        return known
     if status == 501 or _CAPABILITY.search(message):
         return CapabilityError(
             message,
@@ -213,13 +253,24 @@ def _read_json(body: bytes) -> object:
         return None
 
 
-def _error_text(data: object) -> str:
+def _error_text(data: object) -> tuple[str, str | None]:
+    """Return what an error says, and the text that was dug out of, where it was JSON itself.
+
+    Runners answer with JSON, and Ollama 0.33 passes that on as its own message.
+    """
+    text = _message_of(data)
+    if text[:1] == "{" and (inner := _message_of(_read_json(text.encode("utf-8", "replace")))):
+        return inner[:_MAX_TEXT], text[:_MAX_RAW]
+    return text[:_MAX_TEXT], None
+
+
+def _message_of(data: object) -> str:
     if isinstance(data, str):
-        return data[:_MAX_TEXT]
+        return data
     error = as_object(data).get("error")
-    # proxies use the form of OpenAI's API: an object with a message
+    # proxies and runners use the form of OpenAI's API: an object with a message
     text = error if isinstance(error, str) else as_object(error).get("message")
-    return text[:_MAX_TEXT] if isinstance(text, str) else ""
+    return text if isinstance(text, str) else ""
 
 
 def as_object(data: object) -> dict[str, object]:

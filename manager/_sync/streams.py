@@ -71,7 +71,7 @@ class _TokenStream(Generic[ChunkT]):
         except OllamaManagerError as error:
             broken = self._with_partial(error)
             self._lines.call.fail(broken)
-            raise broken from error.__cause__
+            raise broken from (error.__cause__ if broken is error else error)
         if chunk is None:
             raise self._ended_early()
         self._answer.add(chunk)

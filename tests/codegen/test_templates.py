@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "spec" / "templates"
 
 NULL = {"type": "null"}
+MONDAY = "2026-08-03T00:00:00+00:00"
 MOMENT = {"type": "string", "format": "date-time"}
 PART = {"$ref": "#/components/schemas/Part"}
 SHAPES: dict[str, Any] = {
@@ -144,6 +145,43 @@ def test_null_everywhere(shapes: ModuleType) -> None:
     whole = shapes.Whole.from_dict(dict.fromkeys(names))
     assert (whole.maybe, whole.moments, whole.lists) == (None, [], [])
     assert whole.to_dict() == {"moments": [], "lists": []}
+
+
+@pytest.mark.parametrize(
+    ("extra", "message"),
+    [
+        ({"maybe": 5}, "maybe: expected a string, got 5"),
+        ({"moments": [MONDAY, "soon"]}, 'moments[1]: expected a timestamp, got "soon"'),
+        ({"moments": {}}, "moments: expected a list, got an object"),
+        ({"lists": [[{"n": 1}], [{"n": True}]]}, "lists[1][0].n: expected an integer, got true"),
+        ({"lists": [5]}, "lists[0]: expected a list, got 5"),
+        ({"until": 1.5}, "until: expected a timestamp, got 1.5"),
+        ({"part": {}}, "part.n: expected an integer, got nothing"),
+        ({"either": 5}, "either: expected an object or a string or a list, got 5"),
+        ({"either": [{"n": "1"}]}, 'either[0].n: expected an integer, got "1"'),
+        ({"when": "soon"}, 'when: expected a timestamp or an integer, got "soon"'),
+        ({"by_name": {"a.b": {"n": None}}}, 'by_name["a.b"].n: expected an integer, got null'),
+        ({"by_name": []}, "by_name: expected an object, got a list"),
+        ({"kinds": ["a", None]}, "kinds[1]: expected a string, got null"),
+        ({"mixed": [1, None, "2"]}, 'mixed[2]: expected an integer, got "2"'),
+        ({"self": {**WHOLE, "class": "no"}}, 'self.class: expected true or false, got "no"'),
+        ({"camelCase": True}, "camelCase: expected a number, got true"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_what_breaks_the_spec_is_named(
+    shapes: ModuleType, extra: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        shapes.Whole.from_dict({**WHOLE, **extra})
+    assert type(caught.value).__name__ == "SpecError"
+    assert str(caught.value) == message
+
+
+def test_numbers_that_mean_the_same(shapes: ModuleType) -> None:
+    """3.0 is an integer to JSON Schema, and 3 is a number."""
+    whole = shapes.Whole.from_dict({**WHOLE, "part": {"n": 3.0}, "camelCase": 3})
+    assert repr((whole.part.n, whole.camel_case)) == "(3, 3)"
 
 
 def test_names_that_python_reserves_end_in_an_underscore(shapes: ModuleType) -> None:

@@ -27,7 +27,7 @@ from ollama_api.models import (
     ToolCall,
 )
 from ollama_api.models.options import OPTION_FIELDS, OptionsDict
-from ollama_api.types import parse_timestamp
+from ollama_api.types import SpecError, parse_timestamp
 
 CHUNK: dict[str, Any] = {
     "model": "tiny",
@@ -110,7 +110,7 @@ def test_absent_is_none_in_every_model() -> None:
 
 
 def test_a_missing_required_field_is_named() -> None:
-    with pytest.raises(KeyError, match="message"):
+    with pytest.raises(SpecError, match="message: expected an object, got nothing"):
         ChatResponse.from_dict({k: v for k, v in CHUNK.items() if k != "message"})
 
 

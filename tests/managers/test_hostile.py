@@ -24,6 +24,7 @@ from manager import (
     StreamInterruptedError,
     Timeouts,
 )
+from manager.ndjson import LineSplitter
 
 from .either import Heard, free_port
 from .hostile_server import (
@@ -241,6 +242,114 @@ async def test_nonsense_in_lists(make: Make, body: bytes) -> None:
         async with using(make, server) as m:
             with pytest.raises(ResponseDecodeError):
                 await m.list_models()
+
+
+# What a field may hold in place of what it should, and how the error names it.
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"message": {"role": "a", "content": 5}}, "message.content: expected a string, got 5"),
+    ({"message": {"role": "a", "content": ["x"]}}, "message.content: expected a string"),
+    ({"message": []}, "message: expected an object, got a list"),
+    ({"message": {"role": "a"}}, "message.content: expected a string, got nothing"),
+    ({"message": {"role": "a", "content": "", "thinking": {}}}, "message.thinking: expected"),
+    ({"message": {"role": "a", "content": "", "tool_calls": [5]}}, "message.tool_calls[0]: "),
+    ({"done": "no"}, 'done: expected true or false, got "no"'),
+    ({"model": {}}, "model: expected a string, got an object"),
+    ({"logprobs": {}}, "logprobs: expected a list, got an object"),
+    ({"eval_count": "x"}, 'eval_count: expected an integer, got "x"'),
+    ({"eval_duration": True}, "eval_duration: expected an integer, got true"),
+    ({"created_at": 7}, "created_at: expected a timestamp, got 7"),
+]
+how_wrong = pytest.mark.parametrize(("fields", "place"), WRONG, ids=[place for _, place in WRONG])
+
+
+@how_wrong
+async def test_a_value_of_the_wrong_type(make: Make, fields: dict[str, Any], place: str) -> None:
+    with Hostile(says(chat_line("fine", **{"done": True, **fields}))) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ResponseDecodeError) as caught:
+                await m.chat("m", "hi")
+            assert place in caught.value.message
+            assert caught.value.hint is not None
+            assert caught.value.endpoint == "POST /api/chat"
+            json.dumps(caught.value.to_dict())
+        assert len(server.requests) == 1
+
+
+async def chunks(stream: Any) -> list[Any]:
+    return [chunk async for chunk in stream]
+
+
+READERS: dict[str, Any] = {
+    "chunks": chunks,
+    "text": texts,
+    "final": lambda stream: stream.final(),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@how_wrong
+async def test_a_value_of_the_wrong_type_in_a_stream(
+    make: Make, fields: dict[str, Any], place: str, reader: str
+) -> None:
+    with Hostile(streams(chat_line("a"), chat_line("b", **fields), LAST)) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(ResponseDecodeError) as caught:
+                await READERS[reader](stream)
+            assert place in caught.value.message
+            assert caught.value.partial.message.content == "a"
+            assert stream.partial == caught.value.partial
+            json.dumps(caught.value.to_dict())
+            await heard.until("request.failed")
+        assert len(server.requests) == 1
+
+
+FIELDS = [
+    *("model", "created_at", "response", "done", "embeddings", "models", "license", "details"),
+    *("model_info", "modified_at", "status", "completed", "total", "version"),
+]
+
+
+async def test_wrong_types_of_every_call(make: Make) -> None:
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        ("generate", ("m", "hi")),
+        ("embed", ("m", "hi")),
+        ("list_models", ()),
+        ("list_running", ()),
+        ("show_model", ("m",)),
+        ("pull_model", ("m",)),
+        ("push_model", ("m",)),
+        ("create_model", ("m",)),
+        ("version", ()),
+    ]
+    # one JSON object in every field
+    with Hostile(says(json.dumps({field: {"x": [1]} for field in FIELDS}).encode())) as server:
+        async with using(make, server) as m:
+            for name, arguments in calls:
+                keywords = {"from_model": "n"} if name == "create_model" else {}
+                with pytest.raises(ResponseDecodeError, match=r": expected .*, got "):
+                    await getattr(m, name)(*arguments, **keywords)
+
+
+async def test_a_line_that_does_not_end(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineSplitter.__init__, "__defaults__", (1000,))
+
+    def endless(exchange: Exchange) -> None:
+        exchange.start_chunked()
+        exchange.chunk(chat_line("a"))
+        exchange.chunk(b'{"model":"')
+        while True:
+            exchange.chunk(b"x" * 100)
+
+    with Hostile(endless) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(ResponseDecodeError, match="more than 1000 bytes") as caught:
+                await texts(stream)
+            assert caught.value.partial.message.content == "a"
+            assert caught.value.model == "m"
+            assert caught.value.hint is not None
 
 
 async def test_null_lists_are_empty(make: Make) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from manager import (
+    APIError,
     InvalidRequestError,
     ModelNotFoundError,
     OutputParseError,
@@ -197,6 +198,7 @@ async def test_an_error_line_is_the_error_of_the_event_too(make: Make) -> None:
             failed = await heard.until("request.failed")
             assert failed.error is caught.value
             assert failed.error.partial.message.content == "a"
+            assert isinstance(caught.value.__cause__, APIError)
 
 
 async def test_a_refused_stream_is_an_error_with_a_hint(make: Make) -> None:

@@ -59,6 +59,12 @@ def from_status(status: int, body: bytes, **headers: str) -> OllamaManagerError:
         (500, 'option "temperature" must be of type float32', InternalServerError, False),
         (500, "llama runner process has terminated: exit status 2", InternalServerError, True),
         (500, "an error was encountered while running the model: EOF", InternalServerError, True),
+        (
+            500,
+            "model runner has unexpectedly stopped, this may be due to resource limitations",
+            InternalServerError,
+            True,
+        ),
         (501, "this model does not support embeddings", CapabilityError, False),
         (501, "not built in", CapabilityError, False),
         (502, "bad gateway", InternalServerError, True),
@@ -104,6 +110,118 @@ def test_the_form_of_openai() -> None:
     error = from_status(503, body)
     assert type(error) is ServerBusyError
     assert error.message == "model overloaded"
+
+
+# What Ollama 0.24.0 and 0.33.0-rc2 answered.
+TOO_LONG = (
+    "request (2019 tokens) exceeds the available context size (256 tokens), try increasing it"
+)
+RUNNERS_CONTEXT = (
+    f'{{"error":{{"code":400,"message":"{TOO_LONG}","type":"exceed_context_size_error",'
+    '"n_prompt_tokens":2019,"n_ctx":256}}'
+)
+RUNNERS_FORMAT = (
+    '{"error":{"code":400,"message":"Unable to generate parser for this template. Automatic '
+    "parser generation failed: JSON schema conversion failed:\\nUnrecognized schema: "
+    '{\\"type\\":\\"nonsense\\"}","type":"invalid_request_error"}}'
+)
+RUNNERS_IMAGE = (
+    '{"error":{"code":500,"message":"image input is not supported - hint: if this is unexpected, '
+    'you may need to provide the mmproj","type":"server_error"}}'
+)
+NO_MANIFEST = "open /x/models/manifests/registry.ollama.ai/a/b/latest: no such file or directory"
+NO_MANIFEST_ON_WINDOWS = (
+    r"open C:\models\manifests\registry.ollama.ai\a\b\latest: "
+    "The system cannot find the path specified."
+)
+
+
+def test_what_a_runner_says_is_dug_out() -> None:
+    error = from_status(400, ollama(RUNNERS_FORMAT))
+    assert type(error) is BadRequestError
+    assert error.code == "bad_request"
+    assert error.message.startswith("Unable to generate parser for this template.")
+    assert error.message.endswith('Unrecognized schema: {"type":"nonsense"}')
+    assert error.raw == RUNNERS_FORMAT
+    assert "raw" not in from_status(400, ollama("plain words")).details
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "raw"),
+    [
+        (
+            RUNNERS_CONTEXT,
+            TOO_LONG,
+            RUNNERS_CONTEXT,
+        ),
+        (
+            "the input length exceeds the context length",
+            "the input length exceeds the context length",
+            None,
+        ),
+    ],
+    ids=["0.33", "0.24"],
+)
+def test_a_prompt_that_is_too_long(text: str, message: str, raw: str | None) -> None:
+    for error in (
+        from_status(400, ollama(text)),
+        error_from_line({"error": text}, attempts=1, **CONTEXT),
+    ):
+        assert type(error) is BadRequestError
+        assert error.code == "context_size_exceeded"
+        assert error.message == message
+        assert error.details.get("raw") == raw
+        assert error.hint is not None
+        assert "num_ctx" in error.hint
+        assert not error.retryable
+
+
+def test_the_type_of_a_runners_error_counts_whatever_its_words() -> None:
+    text = RUNNERS_CONTEXT.replace(TOO_LONG, "no room")
+    error = from_status(400, ollama(text))
+    assert (type(error), error.code) == (BadRequestError, "context_size_exceeded")
+    assert error.message == "no room"
+
+
+def test_a_model_that_cannot_see() -> None:
+    error = from_status(500, ollama(RUNNERS_IMAGE))
+    assert type(error) is CapabilityError
+    assert error.message.startswith("image input is not supported")
+    assert error.raw == RUNNERS_IMAGE
+
+
+@pytest.mark.parametrize("text", [NO_MANIFEST, NO_MANIFEST_ON_WINDOWS], ids=["unix", "windows"])
+def test_a_push_of_a_model_that_is_not_there(text: str) -> None:
+    context = {**CONTEXT, "model": "nosuch/thing", "endpoint": "POST /api/push"}
+    for error in (
+        error_from_status(500, {}, ollama(text), **context),
+        error_from_line({"error": text}, attempts=1, **context),
+    ):
+        assert type(error) is ModelNotFoundError
+        assert error.code == "model_not_found"
+        assert error.message == "the server does not have nosuch/thing"
+        assert error.hint is not None
+        assert "list_models()" in error.hint
+        assert error.raw == text
+        assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", '{"error":{}}', '{"error":{"message":7}}', '{"error":""}', "{" * 100_000],
+    ids=lambda text: text[:30],
+)
+def test_text_that_only_looks_like_a_runners(text: str) -> None:
+    error = from_status(500, ollama(text))
+    assert type(error) is InternalServerError
+    assert error.message == text[:500]
+    assert "raw" not in error.details
+
+
+def test_raw_text_is_cut() -> None:
+    error = from_status(500, ollama(json.dumps({"error": {"message": "x" * 100_000}})))
+    assert error.message == "x" * 500
+    assert len(error.raw) == 2000
 
 
 def test_a_proxys_page() -> None:

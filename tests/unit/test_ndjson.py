@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manager.ndjson import LineSplitter
+from manager.ndjson import LineSplitter, LineTooLongError
 
 # What str.splitlines would cut at, and what is long in UTF-8.
 TRICKY = "\x85\u2028\u2029\x0b\x0c\x1c\x1d\x1e\r𝄞é"
@@ -68,8 +69,52 @@ def test_several_lines_in_one_piece_come_at_once() -> None:
     assert splitter.finish() is None
 
 
-def test_a_long_line_in_small_pieces_is_not_slow() -> None:
+def test_a_long_line_in_small_pieces_comes_whole() -> None:
     splitter = LineSplitter()
     for _ in range(20_000):
         assert splitter.feed(b"x" * 100) == []
     assert splitter.feed(b"\n") == [b"x" * 2_000_000]
+
+
+def seconds_for(pieces: int) -> float:
+    """How long a line takes that comes in so many pieces."""
+    began = time.perf_counter()
+    splitter = LineSplitter()
+    for _ in range(pieces):
+        splitter.feed(b"x" * 64)
+    assert splitter.finish() == b"x" * (64 * pieces)
+    return time.perf_counter() - began
+
+
+def test_the_cost_of_a_line_grows_with_its_length_and_no_faster() -> None:
+    short = min(seconds_for(2_000) for _ in range(5))
+    long = min(seconds_for(32_000) for _ in range(3))
+    assert long < short * 16 * 6, "16 times as long; were it copied with each piece, 256 times"
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0), max_size=10), st.integers(0, 20))
+def test_lines_may_be_as_long_as_the_limit(data: bytes, cuts: list[int], limit: int) -> None:
+    lines = data.split(b"\n")
+    places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
+    splitter = LineSplitter(limit)
+    try:
+        found = [
+            line
+            for begin, end in itertools.pairwise(places)
+            for line in splitter.feed(data[begin:end])
+        ]
+    except LineTooLongError:
+        assert max(map(len, lines)) > limit
+    else:
+        assert max(map(len, lines)) <= limit
+        rest = splitter.finish()
+        assert found + ([] if rest is None else [rest]) == [line for line in lines if line.strip()]
+
+
+def test_a_line_without_end_is_not_kept() -> None:
+    splitter = LineSplitter(limit=1000)
+    for _ in range(100):
+        splitter.feed(b"x" * 10)
+    with pytest.raises(LineTooLongError, match="more than 1000 bytes"):
+        splitter.feed(b"x")
+    assert splitter.finish() is None

@@ -5,6 +5,17 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    integer,
+    list_of,
+    mapping,
+    number,
+    one_of,
+    read,
+    text,
+)
 from .format_name import FormatName
 from .message import Message
 from .think_level import ThinkLevel
@@ -59,11 +70,15 @@ class ChatRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.messages = None
             self.stream = None
@@ -80,19 +95,38 @@ class ChatRequest:
             self.additional_properties = rest
             return self
         value = pop("messages", None)
-        self.messages = None if value is None else [Message.from_dict(item) for item in value]
-        self.stream = pop("stream", None)
-        self.format = pop("format", None)
-        self.keep_alive = pop("keep_alive", None)
+        self.messages = (
+            None if value is None else read(list_of(Message.from_dict), value, "messages")
+        )
+        self.stream = value = pop("stream", None)
+        if value is not None and type(value) is not bool:
+            self.stream = read(boolean, value, "stream")
+        value = pop("format", None)
+        self.format = None if value is None else read(one_of(text, mapping), value, "format")
+        value = pop("keep_alive", None)
+        self.keep_alive = None if value is None else read(one_of(number, text), value, "keep_alive")
         value = pop("tools", None)
-        self.tools = None if value is None else [Tool.from_dict(item) for item in value]
-        self.options = pop("options", None)
-        self.think = pop("think", None)
-        self.truncate = pop("truncate", None)
-        self.shift = pop("shift", None)
-        self.debug_render_only = pop("_debug_render_only", None)
-        self.logprobs = pop("logprobs", None)
-        self.top_logprobs = pop("top_logprobs", None)
+        self.tools = None if value is None else read(list_of(Tool.from_dict), value, "tools")
+        self.options = value = pop("options", None)
+        if value is not None and type(value) is not dict:
+            self.options = read(mapping, value, "options")
+        value = pop("think", None)
+        self.think = None if value is None else read(one_of(boolean, text), value, "think")
+        self.truncate = value = pop("truncate", None)
+        if value is not None and type(value) is not bool:
+            self.truncate = read(boolean, value, "truncate")
+        self.shift = value = pop("shift", None)
+        if value is not None and type(value) is not bool:
+            self.shift = read(boolean, value, "shift")
+        self.debug_render_only = value = pop("_debug_render_only", None)
+        if value is not None and type(value) is not bool:
+            self.debug_render_only = read(boolean, value, "_debug_render_only")
+        self.logprobs = value = pop("logprobs", None)
+        if value is not None and type(value) is not bool:
+            self.logprobs = read(boolean, value, "logprobs")
+        self.top_logprobs = value = pop("top_logprobs", None)
+        if value is not None and type(value) is not int:
+            self.top_logprobs = read(integer, value, "top_logprobs")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class CloudStatus:
@@ -23,12 +31,18 @@ class CloudStatus:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.disabled = pop("disabled")
-        self.source = pop("source")
+        self.disabled = value = pop("disabled", MISSING)
+        if type(value) is not bool:
+            self.disabled = read(boolean, value, "disabled")
+        self.source = value = pop("source", MISSING)
+        if type(value) is not str:
+            self.source = read(text, value, "source")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class CopyRequest:
@@ -23,12 +30,18 @@ class CopyRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.source = pop("source")
-        self.destination = pop("destination")
+        self.source = value = pop("source", MISSING)
+        if type(value) is not str:
+            self.source = read(text, value, "source")
+        self.destination = value = pop("destination", MISSING)
+        if type(value) is not str:
+            self.destination = read(text, value, "destination")
         self.additional_properties = rest
         return self
 

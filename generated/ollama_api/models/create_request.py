@@ -5,6 +5,16 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    list_of,
+    map_of,
+    mapping,
+    one_of,
+    read,
+    text,
+)
 from .message import Message
 
 
@@ -72,11 +82,15 @@ class CreateRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.stream = None
             self.quantize = None
@@ -99,26 +113,62 @@ class CreateRequest:
             self.quantization = None
             self.additional_properties = rest
             return self
-        self.stream = pop("stream", None)
-        self.quantize = pop("quantize", None)
-        self.draft_quantize = pop("draft_quantize", None)
-        self.from_ = pop("from", None)
-        self.remote_host = pop("remote_host", None)
-        self.files = pop("files", None)
-        self.draft_files = pop("draft_files", None)
-        self.adapters = pop("adapters", None)
-        self.template = pop("template", None)
-        self.license = pop("license", None)
-        self.system = pop("system", None)
-        self.parameters = pop("parameters", None)
+        self.stream = value = pop("stream", None)
+        if value is not None and type(value) is not bool:
+            self.stream = read(boolean, value, "stream")
+        self.quantize = value = pop("quantize", None)
+        if value is not None and type(value) is not str:
+            self.quantize = read(text, value, "quantize")
+        self.draft_quantize = value = pop("draft_quantize", None)
+        if value is not None and type(value) is not str:
+            self.draft_quantize = read(text, value, "draft_quantize")
+        self.from_ = value = pop("from", None)
+        if value is not None and type(value) is not str:
+            self.from_ = read(text, value, "from")
+        self.remote_host = value = pop("remote_host", None)
+        if value is not None and type(value) is not str:
+            self.remote_host = read(text, value, "remote_host")
+        value = pop("files", None)
+        self.files = None if value is None else read(map_of(text), value, "files")
+        value = pop("draft_files", None)
+        self.draft_files = None if value is None else read(map_of(text), value, "draft_files")
+        value = pop("adapters", None)
+        self.adapters = None if value is None else read(map_of(text), value, "adapters")
+        self.template = value = pop("template", None)
+        if value is not None and type(value) is not str:
+            self.template = read(text, value, "template")
+        value = pop("license", None)
+        self.license = (
+            None if value is None else read(one_of(text, list_of(text)), value, "license")
+        )
+        self.system = value = pop("system", None)
+        if value is not None and type(value) is not str:
+            self.system = read(text, value, "system")
+        self.parameters = value = pop("parameters", None)
+        if value is not None and type(value) is not dict:
+            self.parameters = read(mapping, value, "parameters")
         value = pop("messages", None)
-        self.messages = None if value is None else [Message.from_dict(item) for item in value]
-        self.renderer = pop("renderer", None)
-        self.parser = pop("parser", None)
-        self.requires = pop("requires", None)
-        self.info = pop("info", None)
-        self.name = pop("name", None)
-        self.quantization = pop("quantization", None)
+        self.messages = (
+            None if value is None else read(list_of(Message.from_dict), value, "messages")
+        )
+        self.renderer = value = pop("renderer", None)
+        if value is not None and type(value) is not str:
+            self.renderer = read(text, value, "renderer")
+        self.parser = value = pop("parser", None)
+        if value is not None and type(value) is not str:
+            self.parser = read(text, value, "parser")
+        self.requires = value = pop("requires", None)
+        if value is not None and type(value) is not str:
+            self.requires = read(text, value, "requires")
+        self.info = value = pop("info", None)
+        if value is not None and type(value) is not dict:
+            self.info = read(mapping, value, "info")
+        self.name = value = pop("name", None)
+        if value is not None and type(value) is not str:
+            self.name = read(text, value, "name")
+        self.quantization = value = pop("quantization", None)
+        if value is not None and type(value) is not str:
+            self.quantization = read(text, value, "quantization")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class DebugInfo:
@@ -23,16 +31,22 @@ class DebugInfo:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.rendered_template = pop("rendered_template")
+        self.rendered_template = value = pop("rendered_template", MISSING)
+        if type(value) is not str:
+            self.rendered_template = read(text, value, "rendered_template")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.image_count = None
             self.additional_properties = rest
             return self
-        self.image_count = pop("image_count", None)
+        self.image_count = value = pop("image_count", None)
+        if value is not None and type(value) is not int:
+            self.image_count = read(integer, value, "image_count")
         self.additional_properties = rest
         return self
 

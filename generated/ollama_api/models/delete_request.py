@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class DeleteRequest:
@@ -23,16 +30,22 @@ class DeleteRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.name = None
             self.additional_properties = rest
             return self
-        self.name = pop("name", None)
+        self.name = value = pop("name", None)
+        if value is not None and type(value) is not str:
+            self.name = read(text, value, "name")
         self.additional_properties = rest
         return self
 

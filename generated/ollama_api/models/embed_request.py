@@ -5,6 +5,18 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    integer,
+    list_of,
+    mapping,
+    number,
+    one_of,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class EmbedRequest:
@@ -35,11 +47,15 @@ class EmbedRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.input = None
             self.keep_alive = None
@@ -48,11 +64,19 @@ class EmbedRequest:
             self.options = None
             self.additional_properties = rest
             return self
-        self.input = pop("input", None)
-        self.keep_alive = pop("keep_alive", None)
-        self.truncate = pop("truncate", None)
-        self.dimensions = pop("dimensions", None)
-        self.options = pop("options", None)
+        value = pop("input", None)
+        self.input = None if value is None else read(one_of(text, list_of(text)), value, "input")
+        value = pop("keep_alive", None)
+        self.keep_alive = None if value is None else read(one_of(number, text), value, "keep_alive")
+        self.truncate = value = pop("truncate", None)
+        if value is not None and type(value) is not bool:
+            self.truncate = read(boolean, value, "truncate")
+        self.dimensions = value = pop("dimensions", None)
+        if value is not None and type(value) is not int:
+            self.dimensions = read(integer, value, "dimensions")
+        self.options = value = pop("options", None)
+        if value is not None and type(value) is not dict:
+            self.options = read(mapping, value, "options")
         self.additional_properties = rest
         return self
 

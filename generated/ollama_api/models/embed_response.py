@@ -5,6 +5,16 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    list_of,
+    mapping,
+    number,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class EmbedResponse:
@@ -29,21 +39,34 @@ class EmbedResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
-        self.embeddings = pop("embeddings") or []
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
+        value = pop("embeddings", MISSING)
+        self.embeddings = (
+            [] if value is None else read(list_of(list_of(number)), value, "embeddings")
+        )
         if not rest:  # Most pieces of a stream hold no more than this.
             self.total_duration = None
             self.load_duration = None
             self.prompt_eval_count = None
             self.additional_properties = rest
             return self
-        self.total_duration = pop("total_duration", None)
-        self.load_duration = pop("load_duration", None)
-        self.prompt_eval_count = pop("prompt_eval_count", None)
+        self.total_duration = value = pop("total_duration", None)
+        if value is not None and type(value) is not int:
+            self.total_duration = read(integer, value, "total_duration")
+        self.load_duration = value = pop("load_duration", None)
+        if value is not None and type(value) is not int:
+            self.load_duration = read(integer, value, "load_duration")
+        self.prompt_eval_count = value = pop("prompt_eval_count", None)
+        if value is not None and type(value) is not int:
+            self.prompt_eval_count = read(integer, value, "prompt_eval_count")
         self.additional_properties = rest
         return self
 

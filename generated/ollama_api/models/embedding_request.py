@@ -5,6 +5,15 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    number,
+    one_of,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class EmbeddingRequest:
@@ -28,20 +37,29 @@ class EmbeddingRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.prompt = None
             self.keep_alive = None
             self.options = None
             self.additional_properties = rest
             return self
-        self.prompt = pop("prompt", None)
-        self.keep_alive = pop("keep_alive", None)
-        self.options = pop("options", None)
+        self.prompt = value = pop("prompt", None)
+        if value is not None and type(value) is not str:
+            self.prompt = read(text, value, "prompt")
+        value = pop("keep_alive", None)
+        self.keep_alive = None if value is None else read(one_of(number, text), value, "keep_alive")
+        self.options = value = pop("options", None)
+        if value is not None and type(value) is not dict:
+            self.options = read(mapping, value, "options")
         self.additional_properties = rest
         return self
 

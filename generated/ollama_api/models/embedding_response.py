@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    list_of,
+    mapping,
+    number,
+    read,
+)
+
 
 @define(kw_only=True)
 class EmbeddingResponse:
@@ -21,11 +29,14 @@ class EmbeddingResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.embedding = pop("embedding") or []
+        value = pop("embedding", MISSING)
+        self.embedding = [] if value is None else read(list_of(number), value, "embedding")
         self.additional_properties = rest
         return self
 

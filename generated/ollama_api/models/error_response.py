@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ErrorResponse:
@@ -25,16 +32,22 @@ class ErrorResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.error = pop("error")
+        self.error = value = pop("error", MISSING)
+        if type(value) is not str:
+            self.error = read(text, value, "error")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.signin_url = None
             self.additional_properties = rest
             return self
-        self.signin_url = pop("signin_url", None)
+        self.signin_url = value = pop("signin_url", None)
+        if value is not None and type(value) is not str:
+            self.signin_url = read(text, value, "signin_url")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,19 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    are_integer,
+    are_text,
+    boolean,
+    integer,
+    list_of,
+    mapping,
+    number,
+    one_of,
+    read,
+    text,
+)
 from .format_name import FormatName
 from .think_level import ThinkLevel
 
@@ -70,11 +83,15 @@ class GenerateRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.prompt = None
             self.suffix = None
@@ -95,23 +112,54 @@ class GenerateRequest:
             self.top_logprobs = None
             self.additional_properties = rest
             return self
-        self.prompt = pop("prompt", None)
-        self.suffix = pop("suffix", None)
-        self.system = pop("system", None)
-        self.template = pop("template", None)
-        self.context = pop("context", None)
-        self.stream = pop("stream", None)
-        self.raw = pop("raw", None)
-        self.format = pop("format", None)
-        self.keep_alive = pop("keep_alive", None)
-        self.images = pop("images", None)
-        self.options = pop("options", None)
-        self.think = pop("think", None)
-        self.truncate = pop("truncate", None)
-        self.shift = pop("shift", None)
-        self.debug_render_only = pop("_debug_render_only", None)
-        self.logprobs = pop("logprobs", None)
-        self.top_logprobs = pop("top_logprobs", None)
+        self.prompt = value = pop("prompt", None)
+        if value is not None and type(value) is not str:
+            self.prompt = read(text, value, "prompt")
+        self.suffix = value = pop("suffix", None)
+        if value is not None and type(value) is not str:
+            self.suffix = read(text, value, "suffix")
+        self.system = value = pop("system", None)
+        if value is not None and type(value) is not str:
+            self.system = read(text, value, "system")
+        self.template = value = pop("template", None)
+        if value is not None and type(value) is not str:
+            self.template = read(text, value, "template")
+        self.context = value = pop("context", None)
+        if value is not None and not (type(value) is list and are_integer(map(type, value))):
+            self.context = read(list_of(integer), value, "context")
+        self.stream = value = pop("stream", None)
+        if value is not None and type(value) is not bool:
+            self.stream = read(boolean, value, "stream")
+        self.raw = value = pop("raw", None)
+        if value is not None and type(value) is not bool:
+            self.raw = read(boolean, value, "raw")
+        value = pop("format", None)
+        self.format = None if value is None else read(one_of(text, mapping), value, "format")
+        value = pop("keep_alive", None)
+        self.keep_alive = None if value is None else read(one_of(number, text), value, "keep_alive")
+        self.images = value = pop("images", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.images = read(list_of(text), value, "images")
+        self.options = value = pop("options", None)
+        if value is not None and type(value) is not dict:
+            self.options = read(mapping, value, "options")
+        value = pop("think", None)
+        self.think = None if value is None else read(one_of(boolean, text), value, "think")
+        self.truncate = value = pop("truncate", None)
+        if value is not None and type(value) is not bool:
+            self.truncate = read(boolean, value, "truncate")
+        self.shift = value = pop("shift", None)
+        if value is not None and type(value) is not bool:
+            self.shift = read(boolean, value, "shift")
+        self.debug_render_only = value = pop("_debug_render_only", None)
+        if value is not None and type(value) is not bool:
+            self.debug_render_only = read(boolean, value, "_debug_render_only")
+        self.logprobs = value = pop("logprobs", None)
+        if value is not None and type(value) is not bool:
+            self.logprobs = read(boolean, value, "logprobs")
+        self.top_logprobs = value = pop("top_logprobs", None)
+        if value is not None and type(value) is not int:
+            self.top_logprobs = read(integer, value, "top_logprobs")
         self.additional_properties = rest
         return self
 

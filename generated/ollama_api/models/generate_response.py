@@ -6,7 +6,18 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from ..types import parse_timestamp
+from ..types import (
+    MISSING,
+    SpecError,
+    are_integer,
+    boolean,
+    integer,
+    list_of,
+    mapping,
+    parse_timestamp,
+    read,
+    text,
+)
 from .debug_info import DebugInfo
 from .logprob import Logprob
 from .tool_call import ToolCall
@@ -69,14 +80,25 @@ class GenerateResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
-        self.created_at = parse_timestamp(pop("created_at"))
-        self.response = pop("response")
-        self.done = pop("done")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
+        try:
+            self.created_at = parse_timestamp(pop("created_at", MISSING))
+        except SpecError as error:
+            raise error.inside("created_at")
+        self.response = value = pop("response", MISSING)
+        if type(value) is not str:
+            self.response = read(text, value, "response")
+        self.done = value = pop("done", MISSING)
+        if type(value) is not bool:
+            self.done = read(boolean, value, "done")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.remote_model = None
             self.remote_host = None
@@ -94,23 +116,49 @@ class GenerateResponse:
             self.logprobs = None
             self.additional_properties = rest
             return self
-        self.remote_model = pop("remote_model", None)
-        self.remote_host = pop("remote_host", None)
-        self.thinking = pop("thinking", None)
-        self.done_reason = pop("done_reason", None)
-        self.context = pop("context", None)
-        self.total_duration = pop("total_duration", None)
-        self.load_duration = pop("load_duration", None)
-        self.prompt_eval_count = pop("prompt_eval_count", None)
-        self.prompt_eval_duration = pop("prompt_eval_duration", None)
-        self.eval_count = pop("eval_count", None)
-        self.eval_duration = pop("eval_duration", None)
+        self.remote_model = value = pop("remote_model", None)
+        if value is not None and type(value) is not str:
+            self.remote_model = read(text, value, "remote_model")
+        self.remote_host = value = pop("remote_host", None)
+        if value is not None and type(value) is not str:
+            self.remote_host = read(text, value, "remote_host")
+        self.thinking = value = pop("thinking", None)
+        if value is not None and type(value) is not str:
+            self.thinking = read(text, value, "thinking")
+        self.done_reason = value = pop("done_reason", None)
+        if value is not None and type(value) is not str:
+            self.done_reason = read(text, value, "done_reason")
+        self.context = value = pop("context", None)
+        if value is not None and not (type(value) is list and are_integer(map(type, value))):
+            self.context = read(list_of(integer), value, "context")
+        self.total_duration = value = pop("total_duration", None)
+        if value is not None and type(value) is not int:
+            self.total_duration = read(integer, value, "total_duration")
+        self.load_duration = value = pop("load_duration", None)
+        if value is not None and type(value) is not int:
+            self.load_duration = read(integer, value, "load_duration")
+        self.prompt_eval_count = value = pop("prompt_eval_count", None)
+        if value is not None and type(value) is not int:
+            self.prompt_eval_count = read(integer, value, "prompt_eval_count")
+        self.prompt_eval_duration = value = pop("prompt_eval_duration", None)
+        if value is not None and type(value) is not int:
+            self.prompt_eval_duration = read(integer, value, "prompt_eval_duration")
+        self.eval_count = value = pop("eval_count", None)
+        if value is not None and type(value) is not int:
+            self.eval_count = read(integer, value, "eval_count")
+        self.eval_duration = value = pop("eval_duration", None)
+        if value is not None and type(value) is not int:
+            self.eval_duration = read(integer, value, "eval_duration")
         value = pop("tool_calls", None)
-        self.tool_calls = None if value is None else [ToolCall.from_dict(item) for item in value]
+        self.tool_calls = (
+            None if value is None else read(list_of(ToolCall.from_dict), value, "tool_calls")
+        )
         value = pop("_debug_info", None)
-        self.debug_info = None if value is None else DebugInfo.from_dict(value)
+        self.debug_info = None if value is None else read(DebugInfo.from_dict, value, "_debug_info")
         value = pop("logprobs", None)
-        self.logprobs = None if value is None else [Logprob.from_dict(item) for item in value]
+        self.logprobs = (
+            None if value is None else read(list_of(Logprob.from_dict), value, "logprobs")
+        )
         self.additional_properties = rest
         return self
 

@@ -6,7 +6,17 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from ..types import parse_timestamp
+from ..types import (
+    MISSING,
+    SpecError,
+    are_text,
+    integer,
+    list_of,
+    mapping,
+    parse_timestamp,
+    read,
+    text,
+)
 from .model_details import ModelDetails
 
 
@@ -44,25 +54,47 @@ class ListModelResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.name = pop("name")
-        self.model = pop("model")
-        self.modified_at = parse_timestamp(pop("modified_at"))
-        self.size = pop("size")
-        self.digest = pop("digest")
-        self.details = ModelDetails.from_dict(pop("details"))
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
+        try:
+            self.modified_at = parse_timestamp(pop("modified_at", MISSING))
+        except SpecError as error:
+            raise error.inside("modified_at")
+        self.size = value = pop("size", MISSING)
+        if type(value) is not int:
+            self.size = read(integer, value, "size")
+        self.digest = value = pop("digest", MISSING)
+        if type(value) is not str:
+            self.digest = read(text, value, "digest")
+        try:
+            self.details = ModelDetails.from_dict(pop("details", MISSING))
+        except SpecError as error:
+            raise error.inside("details")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.remote_model = None
             self.remote_host = None
             self.capabilities = None
             self.additional_properties = rest
             return self
-        self.remote_model = pop("remote_model", None)
-        self.remote_host = pop("remote_host", None)
-        self.capabilities = pop("capabilities", None)
+        self.remote_model = value = pop("remote_model", None)
+        if value is not None and type(value) is not str:
+            self.remote_model = read(text, value, "remote_model")
+        self.remote_host = value = pop("remote_host", None)
+        if value is not None and type(value) is not str:
+            self.remote_host = read(text, value, "remote_host")
+        self.capabilities = value = pop("capabilities", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.capabilities = read(list_of(text), value, "capabilities")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,16 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    are_integer,
+    integer,
+    list_of,
+    mapping,
+    number,
+    read,
+    text,
+)
 from .token_logprob import TokenLogprob
 
 
@@ -30,21 +40,29 @@ class Logprob:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.token = pop("token")
-        self.logprob = pop("logprob")
+        self.token = value = pop("token", MISSING)
+        if type(value) is not str:
+            self.token = read(text, value, "token")
+        self.logprob = value = pop("logprob", MISSING)
+        if type(value) is not float:
+            self.logprob = read(number, value, "logprob")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.bytes = None
             self.top_logprobs = None
             self.additional_properties = rest
             return self
-        self.bytes = pop("bytes", None)
+        self.bytes = value = pop("bytes", None)
+        if value is not None and not (type(value) is list and are_integer(map(type, value))):
+            self.bytes = read(list_of(integer), value, "bytes")
         value = pop("top_logprobs", None)
         self.top_logprobs = (
-            None if value is None else [TokenLogprob.from_dict(item) for item in value]
+            None if value is None else read(list_of(TokenLogprob.from_dict), value, "top_logprobs")
         )
         self.additional_properties = rest
         return self

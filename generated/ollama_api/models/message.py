@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    are_text,
+    list_of,
+    mapping,
+    read,
+    text,
+)
 from .tool_call import ToolCall
 
 
@@ -39,12 +47,18 @@ class Message:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.role = pop("role")
-        self.content = pop("content")
+        self.role = value = pop("role", MISSING)
+        if type(value) is not str:
+            self.role = read(text, value, "role")
+        self.content = value = pop("content", MISSING)
+        if type(value) is not str:
+            self.content = read(text, value, "content")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.thinking = None
             self.images = None
@@ -53,12 +67,22 @@ class Message:
             self.tool_call_id = None
             self.additional_properties = rest
             return self
-        self.thinking = pop("thinking", None)
-        self.images = pop("images", None)
+        self.thinking = value = pop("thinking", None)
+        if value is not None and type(value) is not str:
+            self.thinking = read(text, value, "thinking")
+        self.images = value = pop("images", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.images = read(list_of(text), value, "images")
         value = pop("tool_calls", None)
-        self.tool_calls = None if value is None else [ToolCall.from_dict(item) for item in value]
-        self.tool_name = pop("tool_name", None)
-        self.tool_call_id = pop("tool_call_id", None)
+        self.tool_calls = (
+            None if value is None else read(list_of(ToolCall.from_dict), value, "tool_calls")
+        )
+        self.tool_name = value = pop("tool_name", None)
+        if value is not None and type(value) is not str:
+            self.tool_name = read(text, value, "tool_name")
+        self.tool_call_id = value = pop("tool_call_id", None)
+        if value is not None and type(value) is not str:
+            self.tool_call_id = read(text, value, "tool_call_id")
         self.additional_properties = rest
         return self
 

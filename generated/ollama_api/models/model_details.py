@@ -5,6 +5,15 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    list_of,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ModelDetails:
@@ -36,23 +45,40 @@ class ModelDetails:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.parent_model = pop("parent_model")
-        self.format = pop("format")
-        self.family = pop("family")
-        self.families = pop("families") or []
-        self.parameter_size = pop("parameter_size")
-        self.quantization_level = pop("quantization_level")
+        self.parent_model = value = pop("parent_model", MISSING)
+        if type(value) is not str:
+            self.parent_model = read(text, value, "parent_model")
+        self.format = value = pop("format", MISSING)
+        if type(value) is not str:
+            self.format = read(text, value, "format")
+        self.family = value = pop("family", MISSING)
+        if type(value) is not str:
+            self.family = read(text, value, "family")
+        value = pop("families", MISSING)
+        self.families = [] if value is None else read(list_of(text), value, "families")
+        self.parameter_size = value = pop("parameter_size", MISSING)
+        if type(value) is not str:
+            self.parameter_size = read(text, value, "parameter_size")
+        self.quantization_level = value = pop("quantization_level", MISSING)
+        if type(value) is not str:
+            self.quantization_level = read(text, value, "quantization_level")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.context_length = None
             self.embedding_length = None
             self.additional_properties = rest
             return self
-        self.context_length = pop("context_length", None)
-        self.embedding_length = pop("embedding_length", None)
+        self.context_length = value = pop("context_length", None)
+        if value is not None and type(value) is not int:
+            self.context_length = read(integer, value, "context_length")
+        self.embedding_length = value = pop("embedding_length", None)
+        if value is not None and type(value) is not int:
+            self.embedding_length = read(integer, value, "embedding_length")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ModelRecommendation:
@@ -31,12 +39,18 @@ class ModelRecommendation:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
-        self.description = pop("description")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
+        self.description = value = pop("description", MISSING)
+        if type(value) is not str:
+            self.description = read(text, value, "description")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.context_length = None
             self.max_output_tokens = None
@@ -44,10 +58,18 @@ class ModelRecommendation:
             self.required_plan = None
             self.additional_properties = rest
             return self
-        self.context_length = pop("context_length", None)
-        self.max_output_tokens = pop("max_output_tokens", None)
-        self.vram_bytes = pop("vram_bytes", None)
-        self.required_plan = pop("required_plan", None)
+        self.context_length = value = pop("context_length", None)
+        if value is not None and type(value) is not int:
+            self.context_length = read(integer, value, "context_length")
+        self.max_output_tokens = value = pop("max_output_tokens", None)
+        if value is not None and type(value) is not int:
+            self.max_output_tokens = read(integer, value, "max_output_tokens")
+        self.vram_bytes = value = pop("vram_bytes", None)
+        if value is not None and type(value) is not int:
+            self.vram_bytes = read(integer, value, "vram_bytes")
+        self.required_plan = value = pop("required_plan", None)
+        if value is not None and type(value) is not str:
+            self.required_plan = read(text, value, "required_plan")
         self.additional_properties = rest
         return self
 

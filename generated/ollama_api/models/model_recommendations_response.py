@@ -5,6 +5,12 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    list_of,
+    mapping,
+    read,
+)
 from .model_recommendation import ModelRecommendation
 
 
@@ -23,13 +29,18 @@ class ModelRecommendationsResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.recommendations = [
-            ModelRecommendation.from_dict(item) for item in pop("recommendations") or ()
-        ]
+        value = pop("recommendations", MISSING)
+        self.recommendations = (
+            []
+            if value is None
+            else read(list_of(ModelRecommendation.from_dict), value, "recommendations")
+        )
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,17 @@ from typing import Any, Final, Self, TypedDict
 
 from attrs import define, field, frozen
 
+from ..types import (
+    are_text,
+    boolean,
+    integer,
+    list_of,
+    mapping,
+    number,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class Options:
@@ -84,30 +95,72 @@ class Options:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.num_ctx = pop("num_ctx", None)
-        self.num_batch = pop("num_batch", None)
-        self.num_gpu = pop("num_gpu", None)
-        self.main_gpu = pop("main_gpu", None)
-        self.use_mmap = pop("use_mmap", None)
-        self.num_thread = pop("num_thread", None)
-        self.draft_num_predict = pop("draft_num_predict", None)
-        self.num_keep = pop("num_keep", None)
-        self.seed = pop("seed", None)
-        self.num_predict = pop("num_predict", None)
-        self.top_k = pop("top_k", None)
-        self.top_p = pop("top_p", None)
-        self.min_p = pop("min_p", None)
-        self.typical_p = pop("typical_p", None)
-        self.repeat_last_n = pop("repeat_last_n", None)
-        self.temperature = pop("temperature", None)
-        self.repeat_penalty = pop("repeat_penalty", None)
-        self.presence_penalty = pop("presence_penalty", None)
-        self.frequency_penalty = pop("frequency_penalty", None)
-        self.stop = pop("stop", None)
+        self.num_ctx = value = pop("num_ctx", None)
+        if value is not None and type(value) is not int:
+            self.num_ctx = read(integer, value, "num_ctx")
+        self.num_batch = value = pop("num_batch", None)
+        if value is not None and type(value) is not int:
+            self.num_batch = read(integer, value, "num_batch")
+        self.num_gpu = value = pop("num_gpu", None)
+        if value is not None and type(value) is not int:
+            self.num_gpu = read(integer, value, "num_gpu")
+        self.main_gpu = value = pop("main_gpu", None)
+        if value is not None and type(value) is not int:
+            self.main_gpu = read(integer, value, "main_gpu")
+        self.use_mmap = value = pop("use_mmap", None)
+        if value is not None and type(value) is not bool:
+            self.use_mmap = read(boolean, value, "use_mmap")
+        self.num_thread = value = pop("num_thread", None)
+        if value is not None and type(value) is not int:
+            self.num_thread = read(integer, value, "num_thread")
+        self.draft_num_predict = value = pop("draft_num_predict", None)
+        if value is not None and type(value) is not int:
+            self.draft_num_predict = read(integer, value, "draft_num_predict")
+        self.num_keep = value = pop("num_keep", None)
+        if value is not None and type(value) is not int:
+            self.num_keep = read(integer, value, "num_keep")
+        self.seed = value = pop("seed", None)
+        if value is not None and type(value) is not int:
+            self.seed = read(integer, value, "seed")
+        self.num_predict = value = pop("num_predict", None)
+        if value is not None and type(value) is not int:
+            self.num_predict = read(integer, value, "num_predict")
+        self.top_k = value = pop("top_k", None)
+        if value is not None and type(value) is not int:
+            self.top_k = read(integer, value, "top_k")
+        self.top_p = value = pop("top_p", None)
+        if value is not None and type(value) is not float:
+            self.top_p = read(number, value, "top_p")
+        self.min_p = value = pop("min_p", None)
+        if value is not None and type(value) is not float:
+            self.min_p = read(number, value, "min_p")
+        self.typical_p = value = pop("typical_p", None)
+        if value is not None and type(value) is not float:
+            self.typical_p = read(number, value, "typical_p")
+        self.repeat_last_n = value = pop("repeat_last_n", None)
+        if value is not None and type(value) is not int:
+            self.repeat_last_n = read(integer, value, "repeat_last_n")
+        self.temperature = value = pop("temperature", None)
+        if value is not None and type(value) is not float:
+            self.temperature = read(number, value, "temperature")
+        self.repeat_penalty = value = pop("repeat_penalty", None)
+        if value is not None and type(value) is not float:
+            self.repeat_penalty = read(number, value, "repeat_penalty")
+        self.presence_penalty = value = pop("presence_penalty", None)
+        if value is not None and type(value) is not float:
+            self.presence_penalty = read(number, value, "presence_penalty")
+        self.frequency_penalty = value = pop("frequency_penalty", None)
+        if value is not None and type(value) is not float:
+            self.frequency_penalty = read(number, value, "frequency_penalty")
+        self.stop = value = pop("stop", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.stop = read(list_of(text), value, "stop")
         self.additional_properties = rest
         return self
 

@@ -6,7 +6,15 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from ..types import parse_timestamp
+from ..types import (
+    MISSING,
+    SpecError,
+    integer,
+    mapping,
+    parse_timestamp,
+    read,
+    text,
+)
 from .model_details import ModelDetails
 
 
@@ -40,18 +48,38 @@ class ProcessModelResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.name = pop("name")
-        self.model = pop("model")
-        self.size = pop("size")
-        self.digest = pop("digest")
-        self.details = ModelDetails.from_dict(pop("details"))
-        self.expires_at = parse_timestamp(pop("expires_at"))
-        self.size_vram = pop("size_vram")
-        self.context_length = pop("context_length")
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
+        self.size = value = pop("size", MISSING)
+        if type(value) is not int:
+            self.size = read(integer, value, "size")
+        self.digest = value = pop("digest", MISSING)
+        if type(value) is not str:
+            self.digest = read(text, value, "digest")
+        try:
+            self.details = ModelDetails.from_dict(pop("details", MISSING))
+        except SpecError as error:
+            raise error.inside("details")
+        try:
+            self.expires_at = parse_timestamp(pop("expires_at", MISSING))
+        except SpecError as error:
+            raise error.inside("expires_at")
+        self.size_vram = value = pop("size_vram", MISSING)
+        if type(value) is not int:
+            self.size_vram = read(integer, value, "size_vram")
+        self.context_length = value = pop("context_length", MISSING)
+        if type(value) is not int:
+            self.context_length = read(integer, value, "context_length")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,12 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    list_of,
+    mapping,
+    read,
+)
 from .process_model_response import ProcessModelResponse
 
 
@@ -24,11 +30,16 @@ class ProcessResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.models = [ProcessModelResponse.from_dict(item) for item in pop("models") or ()]
+        value = pop("models", MISSING)
+        self.models = (
+            [] if value is None else read(list_of(ProcessModelResponse.from_dict), value, "models")
+        )
         self.additional_properties = rest
         return self
 

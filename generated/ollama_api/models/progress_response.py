@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ProgressResponse:
@@ -27,20 +35,30 @@ class ProgressResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.status = pop("status")
+        self.status = value = pop("status", MISSING)
+        if type(value) is not str:
+            self.status = read(text, value, "status")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.digest = None
             self.total = None
             self.completed = None
             self.additional_properties = rest
             return self
-        self.digest = pop("digest", None)
-        self.total = pop("total", None)
-        self.completed = pop("completed", None)
+        self.digest = value = pop("digest", None)
+        if value is not None and type(value) is not str:
+            self.digest = read(text, value, "digest")
+        self.total = value = pop("total", None)
+        if value is not None and type(value) is not int:
+            self.total = read(integer, value, "total")
+        self.completed = value = pop("completed", None)
+        if value is not None and type(value) is not int:
+            self.completed = read(integer, value, "completed")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class PullRequest:
@@ -32,11 +40,15 @@ class PullRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.insecure = None
             self.username = None
@@ -45,11 +57,21 @@ class PullRequest:
             self.name = None
             self.additional_properties = rest
             return self
-        self.insecure = pop("insecure", None)
-        self.username = pop("username", None)
-        self.password = pop("password", None)
-        self.stream = pop("stream", None)
-        self.name = pop("name", None)
+        self.insecure = value = pop("insecure", None)
+        if value is not None and type(value) is not bool:
+            self.insecure = read(boolean, value, "insecure")
+        self.username = value = pop("username", None)
+        if value is not None and type(value) is not str:
+            self.username = read(text, value, "username")
+        self.password = value = pop("password", None)
+        if value is not None and type(value) is not str:
+            self.password = read(text, value, "password")
+        self.stream = value = pop("stream", None)
+        if value is not None and type(value) is not bool:
+            self.stream = read(boolean, value, "stream")
+        self.name = value = pop("name", None)
+        if value is not None and type(value) is not str:
+            self.name = read(text, value, "name")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    boolean,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ShowRequest:
@@ -32,11 +40,15 @@ class ShowRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.model = pop("model")
+        self.model = value = pop("model", MISSING)
+        if type(value) is not str:
+            self.model = read(text, value, "model")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.system = None
             self.template = None
@@ -45,11 +57,21 @@ class ShowRequest:
             self.name = None
             self.additional_properties = rest
             return self
-        self.system = pop("system", None)
-        self.template = pop("template", None)
-        self.verbose = pop("verbose", None)
-        self.options = pop("options", None)
-        self.name = pop("name", None)
+        self.system = value = pop("system", None)
+        if value is not None and type(value) is not str:
+            self.system = read(text, value, "system")
+        self.template = value = pop("template", None)
+        if value is not None and type(value) is not str:
+            self.template = read(text, value, "template")
+        self.verbose = value = pop("verbose", None)
+        if value is not None and type(value) is not bool:
+            self.verbose = read(boolean, value, "verbose")
+        self.options = value = pop("options", None)
+        if value is not None and type(value) is not dict:
+            self.options = read(mapping, value, "options")
+        self.name = value = pop("name", None)
+        if value is not None and type(value) is not str:
+            self.name = read(text, value, "name")
         self.additional_properties = rest
         return self
 

@@ -6,7 +6,16 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from ..types import parse_timestamp
+from ..types import (
+    MISSING,
+    SpecError,
+    are_text,
+    list_of,
+    mapping,
+    parse_timestamp,
+    read,
+    text,
+)
 from .message import Message
 from .model_details import ModelDetails
 from .tensor import Tensor
@@ -66,13 +75,22 @@ class ShowResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.details = ModelDetails.from_dict(pop("details"))
-        self.model_info = pop("model_info") or {}
-        self.modified_at = parse_timestamp(pop("modified_at"))
+        try:
+            self.details = ModelDetails.from_dict(pop("details", MISSING))
+        except SpecError as error:
+            raise error.inside("details")
+        value = pop("model_info", MISSING)
+        self.model_info = {} if value is None else read(mapping, value, "model_info")
+        try:
+            self.modified_at = parse_timestamp(pop("modified_at", MISSING))
+        except SpecError as error:
+            raise error.inside("modified_at")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.license = None
             self.modelfile = None
@@ -90,22 +108,48 @@ class ShowResponse:
             self.requires = None
             self.additional_properties = rest
             return self
-        self.license = pop("license", None)
-        self.modelfile = pop("modelfile", None)
-        self.parameters = pop("parameters", None)
-        self.template = pop("template", None)
-        self.system = pop("system", None)
-        self.renderer = pop("renderer", None)
-        self.parser = pop("parser", None)
+        self.license = value = pop("license", None)
+        if value is not None and type(value) is not str:
+            self.license = read(text, value, "license")
+        self.modelfile = value = pop("modelfile", None)
+        if value is not None and type(value) is not str:
+            self.modelfile = read(text, value, "modelfile")
+        self.parameters = value = pop("parameters", None)
+        if value is not None and type(value) is not str:
+            self.parameters = read(text, value, "parameters")
+        self.template = value = pop("template", None)
+        if value is not None and type(value) is not str:
+            self.template = read(text, value, "template")
+        self.system = value = pop("system", None)
+        if value is not None and type(value) is not str:
+            self.system = read(text, value, "system")
+        self.renderer = value = pop("renderer", None)
+        if value is not None and type(value) is not str:
+            self.renderer = read(text, value, "renderer")
+        self.parser = value = pop("parser", None)
+        if value is not None and type(value) is not str:
+            self.parser = read(text, value, "parser")
         value = pop("messages", None)
-        self.messages = None if value is None else [Message.from_dict(item) for item in value]
-        self.remote_model = pop("remote_model", None)
-        self.remote_host = pop("remote_host", None)
-        self.projector_info = pop("projector_info", None)
+        self.messages = (
+            None if value is None else read(list_of(Message.from_dict), value, "messages")
+        )
+        self.remote_model = value = pop("remote_model", None)
+        if value is not None and type(value) is not str:
+            self.remote_model = read(text, value, "remote_model")
+        self.remote_host = value = pop("remote_host", None)
+        if value is not None and type(value) is not str:
+            self.remote_host = read(text, value, "remote_host")
+        self.projector_info = value = pop("projector_info", None)
+        if value is not None and type(value) is not dict:
+            self.projector_info = read(mapping, value, "projector_info")
         value = pop("tensors", None)
-        self.tensors = None if value is None else [Tensor.from_dict(item) for item in value]
-        self.capabilities = pop("capabilities", None)
-        self.requires = pop("requires", None)
+        self.tensors = None if value is None else read(list_of(Tensor.from_dict), value, "tensors")
+        self.capabilities = value = pop("capabilities", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.capabilities = read(list_of(text), value, "capabilities")
+        self.requires = value = pop("requires", None)
+        if value is not None and type(value) is not str:
+            self.requires = read(text, value, "requires")
         self.additional_properties = rest
         return self
 

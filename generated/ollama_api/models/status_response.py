@@ -5,6 +5,11 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    SpecError,
+    mapping,
+)
 from .cloud_status import CloudStatus
 
 
@@ -23,11 +28,16 @@ class StatusResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.cloud = CloudStatus.from_dict(pop("cloud"))
+        try:
+            self.cloud = CloudStatus.from_dict(pop("cloud", MISSING))
+        except SpecError as error:
+            raise error.inside("cloud")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,15 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    list_of,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class Tensor:
@@ -25,13 +34,20 @@ class Tensor:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.name = pop("name")
-        self.type = pop("type")
-        self.shape = pop("shape") or []
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
+        self.type = value = pop("type", MISSING)
+        if type(value) is not str:
+            self.type = read(text, value, "type")
+        value = pop("shape", MISSING)
+        self.shape = [] if value is None else read(list_of(integer), value, "shape")
         self.additional_properties = rest
         return self
 

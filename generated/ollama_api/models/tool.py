@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    SpecError,
+    mapping,
+    read,
+    text,
+)
 from .tool_function import ToolFunction
 
 
@@ -27,12 +34,19 @@ class Tool:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.type = pop("type")
-        self.function = ToolFunction.from_dict(pop("function"))
+        self.type = value = pop("type", MISSING)
+        if type(value) is not str:
+            self.type = read(text, value, "type")
+        try:
+            self.function = ToolFunction.from_dict(pop("function", MISSING))
+        except SpecError as error:
+            raise error.inside("function")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.items = None
             self.additional_properties = rest

@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    SpecError,
+    mapping,
+    read,
+    text,
+)
 from .tool_call_function import ToolCallFunction
 
 
@@ -26,16 +33,23 @@ class ToolCall:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.function = ToolCallFunction.from_dict(pop("function"))
+        try:
+            self.function = ToolCallFunction.from_dict(pop("function", MISSING))
+        except SpecError as error:
+            raise error.inside("function")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.id = None
             self.additional_properties = rest
             return self
-        self.id = pop("id", None)
+        self.id = value = pop("id", None)
+        if value is not None and type(value) is not str:
+            self.id = read(text, value, "id")
         self.additional_properties = rest
         return self
 

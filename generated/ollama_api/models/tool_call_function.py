@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ToolCallFunction:
@@ -27,17 +35,24 @@ class ToolCallFunction:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.name = pop("name")
-        self.arguments = pop("arguments") or {}
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
+        value = pop("arguments", MISSING)
+        self.arguments = {} if value is None else read(mapping, value, "arguments")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.index = None
             self.additional_properties = rest
             return self
-        self.index = pop("index", None)
+        self.index = value = pop("index", None)
+        if value is not None and type(value) is not int:
+            self.index = read(integer, value, "index")
         self.additional_properties = rest
         return self
 

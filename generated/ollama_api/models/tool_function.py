@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class ToolFunction:
@@ -28,18 +35,26 @@ class ToolFunction:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.name = pop("name")
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.description = None
             self.parameters = None
             self.additional_properties = rest
             return self
-        self.description = pop("description", None)
-        self.parameters = pop("parameters", None)
+        self.description = value = pop("description", None)
+        if value is not None and type(value) is not str:
+            self.description = read(text, value, "description")
+        self.parameters = value = pop("parameters", None)
+        if value is not None and type(value) is not dict:
+            self.parameters = read(mapping, value, "parameters")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class UserResponse:
@@ -35,13 +42,21 @@ class UserResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.id = pop("id")
-        self.email = pop("email")
-        self.name = pop("name")
+        self.id = value = pop("id", MISSING)
+        if type(value) is not str:
+            self.id = read(text, value, "id")
+        self.email = value = pop("email", MISSING)
+        if type(value) is not str:
+            self.email = read(text, value, "email")
+        self.name = value = pop("name", MISSING)
+        if type(value) is not str:
+            self.name = read(text, value, "name")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.bio = None
             self.avatarurl = None
@@ -50,11 +65,21 @@ class UserResponse:
             self.plan = None
             self.additional_properties = rest
             return self
-        self.bio = pop("bio", None)
-        self.avatarurl = pop("avatarurl", None)
-        self.firstname = pop("firstname", None)
-        self.lastname = pop("lastname", None)
-        self.plan = pop("plan", None)
+        self.bio = value = pop("bio", None)
+        if value is not None and type(value) is not str:
+            self.bio = read(text, value, "bio")
+        self.avatarurl = value = pop("avatarurl", None)
+        if value is not None and type(value) is not str:
+            self.avatarurl = read(text, value, "avatarurl")
+        self.firstname = value = pop("firstname", None)
+        if value is not None and type(value) is not str:
+            self.firstname = read(text, value, "firstname")
+        self.lastname = value = pop("lastname", None)
+        if value is not None and type(value) is not str:
+            self.lastname = read(text, value, "lastname")
+        self.plan = value = pop("plan", None)
+        if value is not None and type(value) is not str:
+            self.plan = read(text, value, "plan")
         self.additional_properties = rest
         return self
 

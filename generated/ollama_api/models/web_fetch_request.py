@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class WebFetchRequest:
@@ -21,11 +28,15 @@ class WebFetchRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.url = pop("url")
+        self.url = value = pop("url", MISSING)
+        if type(value) is not str:
+            self.url = read(text, value, "url")
         self.additional_properties = rest
         return self
 

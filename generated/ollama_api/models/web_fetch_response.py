@@ -5,6 +5,15 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    are_text,
+    list_of,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class WebFetchResponse:
@@ -25,17 +34,25 @@ class WebFetchResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.title = pop("title")
-        self.content = pop("content")
+        self.title = value = pop("title", MISSING)
+        if type(value) is not str:
+            self.title = read(text, value, "title")
+        self.content = value = pop("content", MISSING)
+        if type(value) is not str:
+            self.content = read(text, value, "content")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.links = None
             self.additional_properties = rest
             return self
-        self.links = pop("links", None)
+        self.links = value = pop("links", None)
+        if value is not None and not (type(value) is list and are_text(map(type, value))):
+            self.links = read(list_of(text), value, "links")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,14 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    integer,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class WebSearchRequest:
@@ -23,16 +31,22 @@ class WebSearchRequest:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.query = pop("query")
+        self.query = value = pop("query", MISSING)
+        if type(value) is not str:
+            self.query = read(text, value, "query")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.max_results = None
             self.additional_properties = rest
             return self
-        self.max_results = pop("max_results", None)
+        self.max_results = value = pop("max_results", None)
+        if value is not None and type(value) is not int:
+            self.max_results = read(integer, value, "max_results")
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,12 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    list_of,
+    mapping,
+    read,
+)
 from .web_search_result import WebSearchResult
 
 
@@ -23,11 +29,16 @@ class WebSearchResponse:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.results = [WebSearchResult.from_dict(item) for item in pop("results") or ()]
+        value = pop("results", MISSING)
+        self.results = (
+            [] if value is None else read(list_of(WebSearchResult.from_dict), value, "results")
+        )
         self.additional_properties = rest
         return self
 

@@ -5,6 +5,13 @@ from typing import Any, Self
 
 from attrs import define, field
 
+from ..types import (
+    MISSING,
+    mapping,
+    read,
+    text,
+)
+
 
 @define(kw_only=True)
 class WebSearchResult:
@@ -25,13 +32,21 @@ class WebSearchResult:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Decode a parsed JSON object; KeyError names a required field that is missing."""
+        """Decode a parsed JSON object; SpecError names the field that is missing or wrong."""
+        if type(data) is not dict:
+            data = mapping(data)
         rest = dict(data)
         pop = rest.pop
         self = cls.__new__(cls)
-        self.title = pop("title")
-        self.url = pop("url")
-        self.content = pop("content")
+        self.title = value = pop("title", MISSING)
+        if type(value) is not str:
+            self.title = read(text, value, "title")
+        self.url = value = pop("url", MISSING)
+        if type(value) is not str:
+            self.url = read(text, value, "url")
+        self.content = value = pop("content", MISSING)
+        if type(value) is not str:
+            self.content = read(text, value, "content")
         self.additional_properties = rest
         return self
 
