@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test live lint types codegen check bench clean venv
+.PHONY: help demo test live lint types codegen check bench soak clean venv
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -59,6 +59,9 @@ check: lint types test ## Everything that CI checks
 
 bench: $(STAMP) ## Measure
 	@$(BIN)/python -m benchmarks
+
+soak: $(STAMP) ## Kill it all, a thousand times over, and count
+	@$(BIN)/python -m benchmarks.soak
 
 clean: ## Remove what was created here
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -13,6 +13,7 @@ from manager.errors import (
     ConfigError,
     InternalServerError,
     InvalidRequestError,
+    RequestTimeoutError,
     ServerBusyError,
     ServerUnavailableError,
 )
@@ -108,11 +109,11 @@ def decide(
     """
     if not repeatable:
         return RetryDecision(None, "it has begun and must not be repeated")
-    if not _is_passing(error):
+    if not (_is_passing(error) or (supervised and _was_never_sent(error))):
         return RetryDecision(None, f"{error.code} does not pass by itself")
     if attempt >= policy.max_attempts:
         return RetryDecision(None, f"all {policy.max_attempts} attempts failed")
-    if supervised and isinstance(error, ServerUnavailableError):
+    if supervised and not isinstance(error, APIError):
         return RetryDecision(0.0, f"{error.code}; its supervisor tells when it is ready")
     longest = _longest_delay(policy, attempt)
     delay = longest * rand() if policy.jitter else longest
@@ -129,6 +130,10 @@ def _longest_delay(policy: RetryConfig, attempt: int) -> float:
         return min(policy.max_delay, policy.initial_delay * policy.multiplier ** (attempt - 1))
     except OverflowError:  # after hundreds of attempts
         return policy.max_delay
+
+
+def _was_never_sent(error: OllamaManagerError) -> bool:
+    return isinstance(error, RequestTimeoutError) and error.details.get("timeout") == "connect"
 
 
 def _is_passing(error: OllamaManagerError) -> bool:

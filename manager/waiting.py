@@ -33,7 +33,15 @@ P = ParamSpec("P")
 
 async def wait_async(future: Future[T], timeout: float | None = None) -> T:
     """Return the result of ``future``; giving up (TimeoutError) leaves it running."""
-    return await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(future)), timeout)
+    outcome = asyncio.wrap_future(future)
+    outcome.add_done_callback(_look_at)
+    return await asyncio.wait_for(asyncio.shield(outcome), timeout)
+
+
+def _look_at(outcome: asyncio.Future[T]) -> None:
+    """Asyncio complains of an error that nobody has looked at, also where nobody waits any more."""
+    if not outcome.cancelled():
+        outcome.exception()
 
 
 def wait_sync(future: Future[T], timeout: float | None = None) -> T:

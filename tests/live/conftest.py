@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from manager import AsyncOllamaManager, OllamaManager
 
+    from ..process.stage import Stage
     from .local_registry import LocalRegistry
 
 HERE = Path(__file__).parent
@@ -185,6 +186,31 @@ def ollama_version(shared: Settings) -> tuple[int, ...]:
 
     with OllamaManager(**shared) as m:
         return tuple(int(number) for number in re.findall(r"\d+", m.version())[:3])
+
+
+@pytest.fixture(params=["sync", "async"])
+async def stage(
+    request: pytest.FixtureRequest,
+    settings_for: Callable[..., Settings],
+    shared: Settings,
+    tmp_path: Path,
+) -> AsyncIterator[Stage]:
+    """Where the scenarios of tests/process play on a real server."""
+    from ..process.stage import Stage, played
+
+    settings = settings_for()
+    stage = Stage(
+        request.param,
+        "slow",
+        settings["binary"],
+        tmp_path,
+        tokens=500,
+        models=shared["models"],
+        noprune=True,
+        env=settings["env"],
+    )
+    async with played(stage):
+        yield stage
 
 
 @pytest.fixture

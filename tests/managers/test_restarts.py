@@ -164,3 +164,21 @@ def test_a_stream_keeps_the_server_of_a_manager_that_is_dropped(managed: dict[st
         gc.collect()
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+async def test_a_cancelled_wait_is_not_complained_of(managed: dict[str, Any]) -> None:
+    managed["binary"] = [sys.executable, "-c", "import time; time.sleep(60)"]
+    said: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+    m = make_async(**managed)
+    call = asyncio.ensure_future(m.list_models())
+    await until(lambda: m.status().state == "starting")
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await m.aclose()
+    del call, m
+    gc.collect()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert said == []

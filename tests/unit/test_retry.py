@@ -172,5 +172,10 @@ def test_a_supervised_server_is_waited_for_without_guessing() -> None:
     assert decide(policy, lost, attempt=3, elapsed=0, supervised=True).delay is None
     stopped = ServerUnavailableError("stopped on purpose", retryable=False)
     assert decide(policy, stopped, attempt=1, elapsed=0, supervised=True).delay is None
+    slow = RequestTimeoutError("no connection", timeout="connect")
+    assert decide(policy, slow, attempt=1, elapsed=0, supervised=True).delay == 0
+    assert decide(policy, slow, attempt=1, elapsed=0).delay is None, "it may be far away"
+    silent = RequestTimeoutError("no answer", timeout="first_token")
+    assert decide(policy, silent, attempt=1, elapsed=0, supervised=True).delay is None
     busy = ServerBusyError("full", status_code=503)
     assert decide(policy, busy, attempt=1, elapsed=0, supervised=True).delay is None, "over budget"
