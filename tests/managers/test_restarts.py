@@ -177,7 +177,8 @@ async def test_a_cancelled_wait_is_not_complained_of(managed: dict[str, Any]) ->
     with pytest.raises(asyncio.CancelledError):
         await call
     await m.aclose()
-    del call, m
+    del call
+    m = None
     gc.collect()
     await asyncio.sleep(0)
     gc.collect()
