@@ -32,9 +32,9 @@ class SpecError(ValueError):
 
     def __init__(self, expected: str, value: object) -> None:
         super().__init__(expected, found := _shown(value))
-        self.path = ""
-        self.expected = expected
-        self.found = found
+        self.path: str = ""
+        self.expected: str = expected
+        self.found: str = found
 
     def __str__(self) -> str:
         where = f"{self.path}: " if self.path else ""
