@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,14 @@ def start() -> Iterator[Callable[[str], int]]:
 
     def start(nonce: str) -> int:
         environ = {**os.environ, MARK: mark(ADDRESS, nonce)}
-        started.append(subprocess.Popen(["sleep", "600"], env=environ))
-        return started[-1].pid
+        process = subprocess.Popen(["sleep", "600"], env=environ)
+        started.append(process)
+        # a process that has just begun its program has no environment yet
+        shown = Path(f"/proc/{process.pid}/environ")
+        deadline = time.monotonic() + 20
+        while MARK.encode() not in shown.read_bytes() and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return process.pid
 
     yield start
     for process in started:
