@@ -254,8 +254,8 @@ async def test_version(m: Any) -> None:
 
 
 async def test_a_pull_whose_server_goes(make: Make, managed: dict[str, Any]) -> None:
-    managed["env"]["OLLAMA_SIMULATOR_PULL_SECONDS"] = "60"
-    async with make(**managed) as m:
+    managed["env"]["OLLAMA_SIMULATOR_PULL_SECONDS"] = "5"
+    async with make(**managed, restart_initial_delay=0.01) as m:
 
         def kill(progress: ProgressResponse) -> None:
             if progress.completed:
