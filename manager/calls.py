@@ -147,8 +147,9 @@ class Call(Generic[T]):
 
     def resend(self) -> None:
         """End the connection on which the answer is waited for: the request is sent again."""
-        if self.asked_at is not None and self.hang_up is not None:
-            self.hang_up()
+        hang_up = self.hang_up  # another thread may be done with it at this moment
+        if self.asked_at is not None and hang_up is not None:
+            hang_up()
 
     def waiting(self) -> Waiting | None:
         """Return for how long the answer has been waited for, if it is now."""

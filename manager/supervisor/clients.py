@@ -7,6 +7,7 @@ import sys
 
 from manager.supervisor.loop import READ, WRITE
 from manager.supervisor.protocol import LineBuffer, encode, peer_of, receive_with_fd
+from manager.supervisor.wire_values import BadMessageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ class Client:
 
     def allowed(self) -> bool:
         """Whether the peer is the user that this process runs as."""
-        return peer_of(self._socket).uid == os.geteuid()
+        try:
+            return peer_of(self._socket).uid == os.geteuid()
+        except OSError:  # it is gone already
+            return False
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Send a message; one who does not read is dropped in the end.
@@ -112,19 +116,25 @@ class Client:
             return
         try:
             messages = list(self._buffer.feed(data))
-        except ValueError:
+        except (ValueError, RecursionError):
             self.close()  # not our protocol
             return
         for message in messages:
-            if self._open:
+            if not self._open:
+                return
+            try:
                 self._received(self, message)
+            except BadMessageError:
+                self.close()
 
     def _watch_process(self, fds: list[int]) -> None:
         for fd in fds:
-            if self._process is None and sys.platform == "linux":
-                self._process = fd
+            try:
+                if self._process is not None or sys.platform != "linux":
+                    raise OSError
                 self._loop.watch(fd, READ, self.close)
-            else:
+                self._process = fd
+            except OSError:  # or nothing that can be watched
                 os.close(fd)
 
     def _flush(self) -> None:

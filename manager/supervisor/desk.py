@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from manager.supervisor.clients import Client
@@ -10,7 +11,7 @@ from manager.supervisor.leases import LeaseBook
 from manager.supervisor.loop import READ
 from manager.supervisor.phases import Phase
 from manager.supervisor.protocol import PROTOCOL, encode
-from manager.supervisor.runner_watch import RunnerWatch
+from manager.supervisor.runner_watch import Report, RunnerWatch
 from manager.supervisor.settings import ServerSettings
 from manager.supervisor.states import ServerState
 from manager.supervisor.world import World
@@ -28,6 +29,7 @@ __all__ = ["Desk"]
 
 _UNUSED_TIMEOUT = 5.0
 _ASK_AGAIN = 0.02
+_ACCEPT_AGAIN = 0.2
 
 
 class Desk:
@@ -70,7 +72,7 @@ class Desk:
         self._runner_watch = RunnerWatch(
             loop, self._machine, tell=self._tell_attached, report=self._report
         )
-        loop.watch(listener.fileno(), READ, self._accept)
+        self._listen()
         loop.set_timer("unused", _UNUSED_TIMEOUT, self._unused)
 
     def quit(self) -> None:
@@ -79,14 +81,23 @@ class Desk:
         self._leases.end_all()
         self._machine.stop("its supervisor was told to end", drain=False)
         self._settle()
+        if self._machine.phase is Phase.IDLE:
+            self._finish("over")
 
     # Connections
+
+    def _listen(self) -> None:
+        self._loop.watch(self._listener.fileno(), READ, self._accept)
 
     def _accept(self) -> None:
         while True:
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    # It stays readable: look again when somebody may have left.
+                    self._loop.unwatch(self._listener.fileno())
+                    self._loop.set_timer("accept", _ACCEPT_AGAIN, self._listen)
                 return
             self._accepted += 1
             client = Client(
@@ -116,8 +127,8 @@ class Desk:
         elif isinstance(count := message.get("in_flight"), int):
             client.in_flight = count
             self._count_in_flight()
-        elif isinstance(message.get("waiting"), list):
-            self._runner_watch.heard(message)
+        elif "waiting" in message:
+            self._runner_watch.heard(Report.from_message(message))
         elif isinstance(number := message.get("id"), int):
             self._perform(client, number, message)
         self._settle()
@@ -131,7 +142,7 @@ class Desk:
             case "stop":
                 self._stop(client, number)
             case "release":
-                self._runner_watch.left(message.get("left", {}))
+                self._runner_watch.left(Report.from_message(message).left)
                 self._release(client, number)
             case operation:
                 client.send({"id": number, "error": unknown(operation)})
@@ -322,6 +333,7 @@ class Desk:
         self._ended = reason
         # First the name, then the connections: whoever sees an end can take the name at once.
         self._loop.unwatch(self._listener.fileno())
+        self._loop.clear_timer("accept")
         self._listener.close()
         self._answer_parting()
         self._tell(reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from manager.supervisor import wire_values as wire
 from manager.supervisor.records import Record
 from manager.supervisor.settings import ServerSettings
 
@@ -36,10 +37,19 @@ class LeaseRequest(Record):
 
         Returns:
             The request.
+
+        Raises:
+            BadMessageError: It makes no sense.
         """
-        settings = ServerSettings.from_dict(message.get("settings", {}))
-        command = tuple(str(word) for word in message.get("command") or ())
-        return cls(settings, command, str(message.get("mode", "join")))
+        given = message.get("settings", {})
+        if not isinstance(given, dict):
+            raise wire.BadMessageError("settings are an object")
+        settings = ServerSettings.from_dict(given)
+        return cls(
+            settings,
+            wire.words(message.get("command") or ()),
+            wire.text(message.get("mode", "join")),
+        )
 
 
 def conflict(address: str, other: list[str]) -> Mapping[str, Any]:

@@ -234,14 +234,28 @@ class SupervisorLink:
                 _log.exception("on_change failed")
 
     def _count_in_flight(self) -> int:
-        return self._in_flight() if self._in_flight is not None else 0
+        if self._in_flight is None:
+            return 0
+        try:
+            return self._in_flight()
+        except Exception:  # the link, and with it the lease, outlives whatever it calls
+            _log.exception("in_flight failed")
+            return 0
 
     def _who_waits(self) -> Mapping[str, Any]:
-        return self._waiting() if self._waiting is not None else {"waiting": [], "left": {}}
+        if self._waiting is not None:
+            try:
+                return self._waiting()
+            except Exception:
+                _log.exception("waiting failed")
+        return {"waiting": [], "left": {}}
 
     def _send_again(self, model: str) -> None:
         if self._resend is not None:
-            self._resend(model)
+            try:
+                self._resend(model)
+            except Exception:
+                _log.exception("resend failed")
 
     # Fork
 

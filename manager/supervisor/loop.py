@@ -15,8 +15,7 @@ __all__ = ["READ", "WRITE", "Loop"]
 
 READ = selectors.EVENT_READ
 WRITE = selectors.EVENT_WRITE
-
-
+_LONGEST_WAIT = 3600.0  # the system takes no more than some weeks
 _LATE = 0.25
 _LONG_STEP = 1.0
 
@@ -143,7 +142,8 @@ class Loop:
     def _timeout(self) -> float | None:
         if not self._timers:
             return None
-        return max(0.0, min(when for when, _ in self._timers.values()) - self.now())
+        left = min(when for when, _ in self._timers.values()) - self.now()
+        return min(max(0.0, left), _LONGEST_WAIT)
 
     def _signalled(self) -> None:
         assert self._wakeup is not None

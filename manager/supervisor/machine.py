@@ -86,7 +86,7 @@ class Machine:
     def adopt(self, settings: ServerSettings) -> None:
         """Use the patience and the answers to faults of other settings from now on."""
         self.settings = self.settings.with_policies_of(settings)
-        if self.phase is Phase.UP:
+        if self.phase is Phase.UP and self.snapshot.state is _S.READY:
             self._enter(Phase.UP, self.settings.liveness.interval or None)
 
     def restart(self, settings: ServerSettings | None = None) -> None:

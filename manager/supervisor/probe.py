@@ -224,6 +224,6 @@ def _version(body: bytes) -> str | None:
     try:
         data: Any = json.loads(body[start : end + 1])
         version = data["version"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return version if isinstance(version, str) else None

@@ -8,8 +8,10 @@ the server asked which files that is. ``stuck`` has the rules.
 from __future__ import annotations
 
 from manager.supervisor import runners
+from manager.supervisor import wire_values as wire
 from manager.supervisor.loop import READ, WRITE
 from manager.supervisor.processes import find, kill
+from manager.supervisor.records import Record
 from manager.supervisor.settings import connect_host
 from manager.supervisor.show import ShowModel
 from manager.supervisor.states import Ownership, ServerState
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from manager.supervisor.machine import Machine
     from manager.supervisor.processes import Process
 
-__all__ = ["RunnerWatch"]
+__all__ = ["Report", "RunnerWatch"]
 
 _PARTS = 3
 _ANSWER_TIMEOUT = 1.0
@@ -32,6 +34,48 @@ _SHOW_TIMEOUT = 2.0
 _LONGEST_LOAD = 300.0  # Ollama's own OLLAMA_LOAD_TIMEOUT
 _AT_WORK = 0.2
 _MAX_NAMES = 256
+
+
+class Report(Record):
+    """Who waits for a runner, as a manager tells it.
+
+    Args:
+        waiting: For each that waits: the model, for how many seconds, and whether a part of the
+            answer has come.
+        left: The models whose answers were left before their end, and how many seconds ago.
+    """
+
+    waiting: tuple[tuple[str, float, bool], ...]
+    left: Mapping[str, float]
+
+    @classmethod
+    def from_message(cls, message: Mapping[str, Any]) -> Report:
+        """Read a report from the wire.
+
+        Args:
+            message: With ``waiting`` and ``left``, as in ``protocol``; either may be absent.
+
+        Returns:
+            The report.
+
+        Raises:
+            BadMessageError: It makes no sense.
+        """
+        entries = message.get("waiting", [])
+        if not isinstance(entries, list):
+            raise wire.BadMessageError("waiting is a list")
+        waiting = tuple(_waiting(entry) for entry in entries)
+        return cls(waiting, wire.mapping(message.get("left", {}), wire.seconds))
+
+
+def _waiting(entry: object) -> tuple[str, float, bool]:
+    if not isinstance(entry, dict):
+        raise wire.BadMessageError("who waits is an object")
+    return (
+        wire.text(entry.get("model")),
+        wire.seconds(entry.get("seconds", 0.0)),
+        wire.flag(entry.get("begun", False)),
+    )
 
 
 class RunnerWatch:
@@ -87,14 +131,14 @@ class RunnerWatch:
             self._stillness = Stillness(self._timeout, self._timeout / _PARTS)
             self._loop.set_timer("runners", self._timeout / _PARTS, self._look)
 
-    def left(self, models: Mapping[str, Any]) -> None:
+    def left(self, models: Mapping[str, float]) -> None:
         """Note whose answers a manager left before their end, and how many seconds ago.
 
         Args:
-            models: What it sent: seconds by name.
+            models: Seconds by name.
         """
         for model, seconds in models.items():
-            when, name = self._loop.now() - float(seconds), full_name(model)
+            when, name = self._loop.now() - seconds, full_name(model)
             self._left[name] = max(when, self._left.pop(name, when))
         while len(self._left) > _MAX_NAMES:
             del self._left[next(iter(self._left))]
@@ -103,22 +147,17 @@ class RunnerWatch:
         """Note that a manager is gone without a word: whatever it was reading, it has left."""
         self._cut_off = self._loop.now()
 
-    def heard(self, message: Mapping[str, Any]) -> None:
-        """Take a manager's answer about who waits.
-
-        Args:
-            message: With ``waiting`` and ``left``, as in ``protocol``.
-        """
-        self.left(message.get("left", {}))
+    def heard(self, report: Report) -> None:
+        """Take a manager's answer about who waits."""
+        self.left(report.left)
         if not self._open:
             return  # too late
-        for entry in message["waiting"][:_MAX_NAMES]:
-            name, seconds = str(entry.get("model")), float(entry.get("seconds", 0.0))
+        for name, waited, has_begun in report.waiting[:_MAX_NAMES]:
             begun, unbegun = self._waits.get(name, (0.0, 0.0))
-            if entry.get("begun"):
-                self._waits[name] = (max(begun, seconds), unbegun)
+            if has_begun:
+                self._waits[name] = (max(begun, waited), unbegun)
             else:
-                self._waits[name] = (begun, max(unbegun, seconds))
+                self._waits[name] = (begun, max(unbegun, waited))
         self._open -= 1
         if not self._open:
             self._weigh()
@@ -226,6 +265,8 @@ class RunnerWatch:
         # are told first, or some get an error; they come back to this loop before they ask again.
         self._killed |= files
         self._tell({"resend": name})
+        # Who has waited for less, perhaps by another name of the same model, is stuck with it.
+        self._names = [other for other in self._waits if other != name]
         if kill(runner):
             begun = case.begun >= self._timeout
             waits = "an answer that it has begun" if begun else "a request that cannot begin"

@@ -70,13 +70,19 @@ class ServerProcess:
 
     def terminate(self) -> None:
         """Ask it to end. A stopped process gets to hear of it, too."""
-        os.kill(self.pid, signal.SIGTERM)
-        os.kill(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, with its group."""
-        os.kill(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._signal_group(signal.SIGKILL)
+
+    def _signal(self, number: int) -> None:
+        try:  # noqa: SIM105  contextlib would be one more import
+            os.kill(self.pid, number)
+        except PermissionError:
+            pass  # it runs as another user, by sudo for example
 
     def _signal_group(self, number: int) -> None:
         try:  # noqa: SIM105  contextlib would be one more import

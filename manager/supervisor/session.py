@@ -300,6 +300,10 @@ class Session:
         else:
             if wish.mode == "stop":
                 self._after_stop()
+            else:
+                granted = Snapshot.from_dict(message["ok"])
+                if not self.snapshot.ready or self.snapshot.pid != granted.pid:
+                    self._saw(granted)  # after a stop, nobody was told of what came since
             resolve(wish.future, self.snapshot)
 
     def _lease_ended(self, reason: str) -> None:

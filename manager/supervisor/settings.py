@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from math import inf
 
+from manager.supervisor import wire_values as wire
 from manager.supervisor.records import Record
 from manager.supervisor.restarts import RestartPolicy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 __all__ = ["LivenessPolicy", "ServerSettings", "connect_host", "server_address"]
@@ -109,15 +110,14 @@ class ServerSettings(Record):
 
         Returns:
             The settings.
+
+        Raises:
+            BadMessageError: A value is of the wrong kind.
         """
-        known = {key: value for key, value in data.items() if key in cls._fields}
-        binary = known.get("binary")
-        known["binary"] = None if binary is None else tuple(binary)
-        linger = known.get("linger", 0.0)
-        known["linger"] = inf if linger is None else linger
-        known["restart"] = RestartPolicy(**known.get("restart", {}))
-        known["liveness"] = LivenessPolicy(**known.get("liveness", {}))
-        return cls(**known)
+        values = wire.known(data, _CHECKS)
+        if "linger" in values and values["linger"] is None:
+            values["linger"] = inf
+        return cls(**values)
 
     def difference(
         self, command: tuple[str, ...], environ: Mapping[str, str], wanted: tuple[str, ...]
@@ -163,3 +163,42 @@ def server_address(host: str, port: int) -> str:
     host = host.strip("[]").lower()
     host = _LOCALHOST.get(host, host)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _restart(value: object) -> RestartPolicy:
+    numbers = dict.fromkeys(RestartPolicy._fields, wire.number)
+    return RestartPolicy(**wire.known(wire.mapping(value, _any), numbers))
+
+
+def _liveness(value: object) -> LivenessPolicy:
+    numbers = dict.fromkeys(LivenessPolicy._fields, wire.seconds)
+    return LivenessPolicy(**wire.known(wire.mapping(value, _any), numbers))
+
+
+def _any(value: object) -> object:
+    return value
+
+
+def _port(value: object) -> int:
+    if not 0 < wire.number(value) < 65536 or not isinstance(value, int):
+        raise wire.BadMessageError(f"expected a port, got {value!r:.80}")
+    return value
+
+
+_CHECKS: Mapping[str, Callable[[object], Any]] = {
+    "host": wire.text,
+    "port": _port,
+    "base_url": wire.text,
+    "remote": wire.flag,
+    "binary": wire.optional(wire.words),
+    "env": lambda value: wire.mapping(value, wire.text),
+    "autostart": wire.flag,
+    "linger": wire.optional(wire.seconds),
+    "start_timeout": wire.seconds,
+    "stop_timeout": wire.seconds,
+    "drain_timeout": wire.seconds,
+    "log_dir": wire.optional(wire.text),
+    "restart": _restart,
+    "liveness": _liveness,
+    "runner_timeout": wire.seconds,
+}

@@ -89,19 +89,23 @@ class World:
     def check_port(self) -> None:
         """Find out who has the port; what an earlier life left there is removed first."""
         begun = self._loop.now()
+        until: float | None = None  # when what was killed has to be gone
         answers = 0
 
         def done(verdict: Verdict, _version: str | None) -> None:
-            nonlocal answers
-            waited = self._loop.now() - begun
-            if verdict is not Verdict.FREE and waited < _PORT_CHECK_TIMEOUT:
+            nonlocal answers, until
+            now = self._loop.now()
+            if verdict is not Verdict.FREE:
                 found = leftovers(self.machine.settings.address, self.nonce)
                 for process in found:
                     kill(process)
+                if found and until is None:
+                    until = now + _PORT_CHECK_TIMEOUT
                 # One that is dying answers once, perhaps, but not twice.
                 answers += verdict is Verdict.OLLAMA
-                cut = verdict is Verdict.CUT and waited < CUT_PATIENCE
-                if found or cut or answers == 1:
+                cut = verdict is Verdict.CUT and now < (until or begun + CUT_PATIENCE)
+                dying = bool(found) and until is not None and now < until
+                if dying or cut or answers == 1:
                     self._loop.set_timer("probe", 0.005, begin)
                     return
             self.machine.port_checked(verdict)
