@@ -14,6 +14,7 @@ import httpx
 
 from manager._async.lines import AsyncLines, end_in_time, shut_down
 from manager.calls import Call
+from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
@@ -23,8 +24,8 @@ from manager.errors import (
 )
 from manager.failures import error_from_status
 from manager.retry import resolve_retry
-from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
-from manager.waiting import home_async, pause_async
+from manager.timeouts import resolve_timeouts, whole_wait
+from manager.waiting_async import home_async, pause_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

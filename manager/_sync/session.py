@@ -12,6 +12,7 @@ from ollama_api.api.models import list_models
 from manager._sync.server import Server
 from manager._sync.transport import Transport
 from manager.config import diff_configs
+from manager.default import DEFAULT
 from manager.errors import (
     ConfigError,
     ModelNotFoundError,
@@ -23,7 +24,6 @@ from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import CallLog, configure_logging
 from manager.missing import explain_missing
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,6 +15,7 @@ import httpx
 
 from manager._sync.lines import Lines, end_in_time, shut_down
 from manager.calls import Call
+from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
@@ -24,8 +25,8 @@ from manager.errors import (
 )
 from manager.failures import error_from_status
 from manager.retry import resolve_retry
-from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
-from manager.waiting import home_sync, pause_sync
+from manager.timeouts import resolve_timeouts, whole_wait
+from manager.waiting_sync import home_sync, pause_sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
