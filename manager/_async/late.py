@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from manager.blobs import local_files as local_files
     from manager.config import resolve_config as resolve_config
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
     from manager.model_requests import build_create_request as build_create_request
     from manager.model_requests import build_delete_request as build_delete_request
@@ -60,6 +61,7 @@ _MODULES = {
     "manager.blobs": ("local_files",),
     "manager.config": ("resolve_config",),
     "manager.defaults": ("apply_defaults",),
+    "manager.missing": ("explain_missing",),
     "manager.model_requests": (
         "build_copy_request",
         "build_create_request",
