@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from manager.config import ConfigChange as ConfigChange
     from manager.config import ManagerConfig as ManagerConfig
     from manager.config import RetryConfig as RetryConfig
+    from manager.default import DEFAULT as DEFAULT
     from manager.errors import APIError as APIError
     from manager.errors import AuthenticationError as AuthenticationError
     from manager.errors import BadRequestError as BadRequestError
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from manager.status import Ownership as Ownership
     from manager.status import ServerState as ServerState
     from manager.status import ServerStatus as ServerStatus
-    from manager.timeouts import DEFAULT as DEFAULT
     from manager.timeouts import Timeouts as Timeouts
     from manager.version import __version__ as __version__
 
@@ -76,6 +76,7 @@ _MODULES = {
     "manager._sync.manager": ("OllamaManager",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager.config": ("ConfigChange", "ManagerConfig", "RetryConfig"),
+    "manager.default": ("DEFAULT",),
     "manager.errors": (
         "APIError",
         "AuthenticationError",
@@ -101,7 +102,7 @@ _MODULES = {
     "manager.events": ("Event",),
     "manager.shown": ("ShownModel",),
     "manager.status": ("Ownership", "ServerState", "ServerStatus"),
-    "manager.timeouts": ("DEFAULT", "Timeouts"),
+    "manager.timeouts": ("Timeouts",),
     "manager.version": ("__version__",),
     "ollama_api.models": (
         "ChatResponse",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from manager.errors import InvalidRequestError
 from manager.narrowing import is_iterable
-from manager.waiting import run_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -135,6 +134,8 @@ class AsyncFileContent:
         self._path = path
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        from manager.waiting_async import run_async  # a sync program is to do without asyncio
+
         with self._path.open("rb") as file:
             while piece := await run_async(file.read, _PIECE):
                 yield piece

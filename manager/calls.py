@@ -67,6 +67,7 @@ class Call(Generic[T]):
         self.attempts: int = 0
         self.repeatable: bool = True
         self.hang_up: Callable[[], None] | None = None  # ends the connection that it was sent on
+        self.head_waits: bool = False  # what is sent next is a head, and is to wait for its body
         self.asked_at: float | None = None  # on the monotonic clock; None: no answer is waited for
         self._tried: list[dict[str, Any]] = []
         self._failures = 0

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from ollama_api.models.embed_request import EmbedRequest
     from ollama_api.models.generate_request import GenerateRequest
 
-    from manager.config import ModelDefaults
+    from manager.config import DefaultsConfig, ModelDefaults
 
 __all__ = ["apply_defaults"]
 
 RequestT = TypeVar("RequestT", "ChatRequest", "GenerateRequest", "EmbedRequest")
 
 
-def apply_defaults(request: RequestT, defaults: ModelDefaults) -> RequestT:
+def apply_defaults(request: RequestT, defaults: ModelDefaults | DefaultsConfig) -> RequestT:
     """Fill in what ``request`` leaves open and ``defaults`` has; options one by one.
 
     Args:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
-from manager.timeouts import DEFAULT, Timeouts
+from manager.timeouts import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
+from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
@@ -18,16 +19,15 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.spelling import did_you_mean
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from manager.config import RetryConfig, RetrySettings
+    from manager.default import Default
     from manager.errors import (
         OllamaManagerError,
     )
-    from manager.timeouts import Default
 
 __all__ = ["RetryDecision", "RetryInput", "decide", "resolve_retry"]
 

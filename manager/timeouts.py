@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import math
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 
+from manager.default import DEFAULT, Default
 from manager.errors import InvalidRequestError
 
-__all__ = ["DEFAULT", "Default", "TimeoutInput", "Timeouts", "resolve_timeouts", "whole_wait"]
-
-
-class Default(enum.Enum):
-    """The type of :data:`DEFAULT`."""
-
-    DEFAULT = "default"
-
-    def __repr__(self) -> str:
-        return "DEFAULT"
-
-
-DEFAULT: Final = Default.DEFAULT
-"""Stands for "as configured" where ``None`` already means "no limit"."""
+__all__ = ["TimeoutInput", "Timeouts", "resolve_timeouts", "whole_wait"]
 
 Limit: TypeAlias = float | Literal[Default.DEFAULT] | None
 

@@ -43,6 +43,7 @@ NAMES: Mapping[str, str] = {
     "pause_async": "pause_sync",
     "run_async": "run_sync",
     "wait_async": "wait_sync",
+    "waiting_async": "waiting_sync",
 }
 
 TEXTS: Mapping[str, str] = {

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
-from ollama_api.api.inference import chat
-
-from manager._async.streams import AsyncChatStream
-from manager.defaults import apply_defaults
+from manager._async import late
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError, OutputParseError
-from manager.repair import ask_again
-from manager.requests import build_chat_request
-from manager.schemas import json_schema_of, parse_output
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,6 +15,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._async.session import AsyncSession
+    from manager._async.streams import AsyncChatStream
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Prompt, Think, ToolInput
@@ -145,7 +140,7 @@ class AsyncChatMethods:
             >>> answer = await m.chat("llama3.2", "Why is the sky blue?", temperature=0.2)
             >>> answer.message.content
         """
-        body = build_chat_request(
+        body = late.build_chat_request(
             model_name,
             prompt,
             stream=stream,
@@ -163,13 +158,13 @@ class AsyncChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
-        request = chat.build_request(body=body)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        request = late.chat.build_request(body=body)
         if stream:
             lines = await self._session.stream(
                 request, model=model_name, timeout=timeout, retry=retry
             )
-            return AsyncChatStream(lines)
+            return late.AsyncChatStream(lines)
         return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     async def chat_parsed(
@@ -238,13 +233,13 @@ class AsyncChatMethods:
                     argument=name,
                     hint="the type gives the format, and the answer is needed whole",
                 )
-        body = build_chat_request(
+        body = late.build_chat_request(
             model_name,
             prompt,
             stream=False,
             system=system,
             images=images,
-            format=json_schema_of(output_type),
+            format=late.json_schema_of(output_type),
             think=think,
             keep_alive=keep_alive,
             options=options,
@@ -252,21 +247,21 @@ class AsyncChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             return await self._answer_parsed(body, output_type, timeout, retry)
         except OutputParseError as error:
             if not repair:
                 raise
-            again = ask_again(body, error)
+            again = late.ask_again(body, error)
         return await self._answer_parsed(again, output_type, timeout, retry)
 
     async def _answer_parsed(
         self, body: ChatRequest, output_type: type[T], timeout: TimeoutInput, retry: RetryInput
     ) -> T:
-        request = chat.build_request(body=body)
+        request = late.chat.build_request(body=body)
         answer = await self._session.send(request, model=body.model, timeout=timeout, retry=retry)
-        return parse_output(
+        return late.parse_output(
             output_type,
             answer.message.content or "",
             model=body.model,

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from ollama_api.api.inference import embed
-
-from manager.arrays import embedding_array
-from manager.defaults import apply_defaults
-from manager.requests import build_embed_request
-from manager.timeouts import DEFAULT
+from manager._async import late
+from manager.default import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +72,7 @@ class AsyncEmbedMethods:
         Example:
             >>> (await m.embed("nomic-embed-text", ["red", "blue"])).embeddings
         """
-        body = build_embed_request(
+        body = late.build_embed_request(
             model_name,
             text,
             dimensions=dimensions,
@@ -87,8 +83,8 @@ class AsyncEmbedMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
-        request = embed.build_request(body=body)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        request = late.embed.build_request(body=body)
         return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     async def embed_array(
@@ -127,4 +123,4 @@ class AsyncEmbedMethods:
             retry=retry,
             **option_kwargs,
         )
-        return embedding_array(answer.embeddings)
+        return late.embedding_array(answer.embeddings)

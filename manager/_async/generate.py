@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from ollama_api.api.inference import generate
-
-from manager._async.streams import AsyncGenerateStream
-from manager.defaults import apply_defaults
-from manager.requests import build_generate_request
-from manager.timeouts import DEFAULT
+from manager._async import late
+from manager.default import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +14,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._async.session import AsyncSession
+    from manager._async.streams import AsyncGenerateStream
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
@@ -148,7 +145,7 @@ class AsyncGenerateMethods:
         Example:
             >>> (await m.generate("llama3.2", "Roses are red,", num_predict=20)).response
         """
-        body = build_generate_request(
+        body = late.build_generate_request(
             model_name,
             prompt,
             stream=stream,
@@ -169,11 +166,11 @@ class AsyncGenerateMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
-        request = generate.build_request(body=body)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        request = late.generate.build_request(body=body)
         if stream:
             lines = await self._session.stream(
                 request, model=model_name, timeout=timeout, retry=retry
             )
-            return AsyncGenerateStream(lines)
+            return late.AsyncGenerateStream(lines)
         return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ollama_api.api.server import version
-
+from manager._async import late
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class AsyncServerMethods:
 
     async def version(self) -> str:
         """Return the version of Ollama that answers (``GET /api/version``)."""
-        return (await self._session.send(version.build_request())).version
+        return (await self._session.send(late.version.build_request())).version
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration file and environment again.

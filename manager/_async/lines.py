@@ -18,7 +18,7 @@ from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterr
 from manager.failures import as_object, error_from_line
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
-from manager.waiting import later_async
+from manager.waiting_async import later_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

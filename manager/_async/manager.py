@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
+from manager._async import late
 from manager._async.chat import AsyncChatMethods
 from manager._async.embed import AsyncEmbedMethods
 from manager._async.generate import AsyncGenerateMethods
 from manager._async.life import AsyncServerMethods
 from manager._async.models import AsyncModelMethods
-from manager._async.session import AsyncSession
-from manager.config import resolve_config
 
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
+    from manager._async.session import AsyncSession
     from manager.config import ManagerConfig, ManagerSettings
 
 __all__ = ["AsyncOllamaManager"]
@@ -56,8 +56,8 @@ class AsyncOllamaManager(
         config_file: str | os.PathLike[str] | None = None,
         **settings: Unpack[ManagerSettings],
     ) -> None:
-        resolve = partial(resolve_config, config, config_file, settings)
-        self._session = AsyncSession(resolve(), resolve)
+        resolve = partial(late.resolve_config, config, config_file, settings)
+        self._session: AsyncSession = late.AsyncSession(resolve(), resolve)
 
     async def __aenter__(self) -> Self:
         self._session.check_open()

@@ -4,40 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ollama_api.api.inference import chat, embed
-from ollama_api.api.models import (
-    copy_model,
-    create_model,
-    delete_model,
-    list_models,
-    list_running,
-    pull_model,
-    push_model,
-    show_model,
-)
-
-from manager._async.progress import follow_progress
-from manager._async.uploads import digests_of, upload_missing
-from manager.blobs import local_files
-from manager.defaults import apply_defaults
+from manager._async import late
+from manager.default import DEFAULT
 from manager.errors import CapabilityError
-from manager.model_requests import (
-    build_copy_request,
-    build_create_request,
-    build_delete_request,
-    build_pull_request,
-    build_push_request,
-    build_show_request,
-)
-from manager.names import canonical_name, check_model_name
-from manager.progress import check_listener
-from manager.requests import (
-    build_embedding_load_request,
-    build_load_request,
-    build_unload_request,
-)
-from manager.shown import shown_model
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,11 +37,11 @@ class AsyncModelMethods:
 
     async def list_models(self) -> list[ListModelResponse]:
         """Return the local models, the most recently modified first (``GET /api/tags``)."""
-        return (await self._session.send(list_models.build_request())).models
+        return (await self._session.send(late.list_models.build_request())).models
 
     async def list_running(self) -> list[ProcessModelResponse]:
         """Return the models that are loaded (``GET /api/ps``)."""
-        return (await self._session.send(list_running.build_request())).models
+        return (await self._session.send(late.list_running.build_request())).models
 
     async def show_model(self, model_name: str, *, verbose: bool = False) -> ShownModel:
         """Return what is known of a model: ``ShowResponse`` plus size and digest.
@@ -87,13 +56,13 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/show`` and ``GET /api/tags``.
         """
-        body = build_show_request(model_name, verbose=verbose or None)
-        shown = await self._session.send(show_model.build_request(body=body), model=model_name)
-        wanted = canonical_name(model_name)
+        body = late.build_show_request(model_name, verbose=verbose or None)
+        shown = await self._session.send(late.show_model.build_request(body=body), model=model_name)
+        wanted = late.canonical_name(model_name)
         for entry in await self.list_models():
-            if canonical_name(entry.name) == wanted:
-                return shown_model(shown, entry)
-        return shown_model(shown, None)
+            if late.canonical_name(entry.name) == wanted:
+                return late.shown_model(shown, entry)
+        return late.shown_model(shown, None)
 
     async def pull_model(
         self,
@@ -124,10 +93,10 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/pull``.
         """
-        body = build_pull_request(model_name, stream=True, insecure=insecure)
-        return await follow_progress(
+        body = late.build_pull_request(model_name, stream=True, insecure=insecure)
+        return await late.follow_progress(
             self._session,
-            pull_model.build_request(body=body),
+            late.pull_model.build_request(body=body),
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
@@ -147,10 +116,10 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/push``.
         """
-        body = build_push_request(model_name, stream=True, insecure=insecure)
-        return await follow_progress(
+        body = late.build_push_request(model_name, stream=True, insecure=insecure)
+        return await late.follow_progress(
             self._session,
-            push_model.build_request(body=body),
+            late.push_model.build_request(body=body),
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
@@ -163,7 +132,7 @@ class AsyncModelMethods:
         Raises:
             InvalidRequestError: The name is malformed; nothing was sent.
         """
-        request = show_model.build_request(body=build_show_request(model_name))
+        request = late.show_model.build_request(body=late.build_show_request(model_name))
         return await self._session.transport.exists(request, model=model_name)
 
     async def ensure_model(
@@ -189,8 +158,8 @@ class AsyncModelMethods:
             APIError: The pull failed.
         """
         if not pull:
-            body = build_show_request(model_name)
-            await self._session.send(show_model.build_request(body=body), model=model_name)
+            body = late.build_show_request(model_name)
+            await self._session.send(late.show_model.build_request(body=body), model=model_name)
         elif not await self.has_model(model_name):
             await self.pull_model(model_name, on_progress=on_progress, timeout=timeout, retry=retry)
 
@@ -239,13 +208,13 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/create`` and ``POST /api/blobs/:digest``.
         """
-        check_model_name(model_name, source_suffix=False)  # before reading large files
-        check_listener(on_progress)
-        local = local_files(files, argument="files")
-        local_adapters = local_files(adapters, argument="adapters")
-        digests = await digests_of(local)
-        adapter_digests = await digests_of(local_adapters)
-        body = build_create_request(
+        late.check_model_name(model_name, source_suffix=False)  # before reading large files
+        late.check_listener(on_progress)
+        local = late.local_files(files, argument="files")
+        local_adapters = late.local_files(adapters, argument="adapters")
+        digests = await late.digests_of(local)
+        adapter_digests = await late.digests_of(local_adapters)
+        body = late.build_create_request(
             model_name,
             stream=True,
             from_model=from_model,
@@ -260,11 +229,11 @@ class AsyncModelMethods:
             extra_body=extra_body,
         )
         transport = self._session.transport
-        await upload_missing(transport, local, digests, model=model_name)
-        await upload_missing(transport, local_adapters, adapter_digests, model=model_name)
-        return await follow_progress(
+        await late.upload_missing(transport, local, digests, model=model_name)
+        await late.upload_missing(transport, local_adapters, adapter_digests, model=model_name)
+        return await late.follow_progress(
             self._session,
-            create_model.build_request(body=body),
+            late.create_model.build_request(body=body),
             model=model_name,
             source=from_model,
             on_progress=on_progress,
@@ -279,8 +248,8 @@ class AsyncModelMethods:
             InvalidRequestError: A name is malformed; nothing was sent.
             ModelNotFoundError: ``source`` is not there.
         """
-        body = build_copy_request(source, destination)
-        await self._session.send(copy_model.build_request(body=body), model=source)
+        body = late.build_copy_request(source, destination)
+        await self._session.send(late.copy_model.build_request(body=body), model=source)
 
     async def delete_model(self, model_name: str) -> None:
         """Delete a local model (``DELETE /api/delete``).
@@ -289,8 +258,8 @@ class AsyncModelMethods:
             InvalidRequestError: The name is malformed; nothing was sent.
             ModelNotFoundError: It is not there.
         """
-        body = build_delete_request(model_name)
-        await self._session.send(delete_model.build_request(body=body), model=model_name)
+        body = late.build_delete_request(model_name)
+        await self._session.send(late.delete_model.build_request(body=body), model=model_name)
 
     async def load_model(
         self,
@@ -313,15 +282,15 @@ class AsyncModelMethods:
 
         Source: Ollama ``POST /api/chat`` without messages.
         """
-        body = build_load_request(model_name, keep_alive=keep_alive)
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        body = late.build_load_request(model_name, keep_alive=keep_alive)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             await self._session.send(
-                chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+                late.chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
             )
         except CapabilityError:  # a model that can only embed
             await self._session.send(
-                embed.build_request(body=build_embedding_load_request(body)),
+                late.embed.build_request(body=late.build_embedding_load_request(body)),
                 model=model_name,
                 timeout=timeout,
                 retry=retry,
@@ -335,7 +304,7 @@ class AsyncModelMethods:
         Raises:
             ModelNotFoundError: It is not there.
         """
-        body = build_unload_request(model_name)
+        body = late.build_unload_request(model_name)
         await self._session.send(
-            chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+            late.chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
         )

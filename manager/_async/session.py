@@ -6,11 +6,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from ollama_api.api.models import list_models
 
+from manager._async import late
 from manager._async.server import AsyncServer
 from manager._async.transport import AsyncTransport
 from manager.config import diff_configs
+from manager.default import DEFAULT
 from manager.errors import (
     ConfigError,
     ModelNotFoundError,
@@ -21,8 +22,6 @@ from manager.events import ConfigRejected, ConfigReloaded, Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import CallLog, configure_logging
-from manager.missing import explain_missing
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,11 +105,11 @@ class AsyncSession:
         """Add the local models that are close in name, and how to get the one that was meant."""
         try:
             local = await self._transport.send(
-                list_models.build_request(), timeout=_SUGGESTION_SECONDS
+                late.list_models.build_request(), timeout=_SUGGESTION_SECONDS
             )
         except OllamaManagerError:
             return error
-        return explain_missing(error, [entry.name for entry in local.models])
+        return late.explain_missing(error, [entry.name for entry in local.models])
 
     async def _follow_file(self) -> None:
         """Watch the configuration file, and use what it says for the calls from now on."""

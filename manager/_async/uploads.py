@@ -8,7 +8,7 @@ from ollama_api.api.models import blob_exists, create_blob
 
 from manager.blobs import AsyncFileContent, digest_of
 from manager.timeouts import Timeouts
-from manager.waiting import run_async
+from manager.waiting_async import run_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,12 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
-from ollama_api.api.inference import generate
-
-from manager._sync.streams import GenerateStream
-from manager.defaults import apply_defaults
-from manager.requests import build_generate_request
-from manager.timeouts import DEFAULT
+from manager._sync import late
+from manager.default import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +15,7 @@ if TYPE_CHECKING:
     from ollama_api.models.options import OptionsDict
 
     from manager._sync.session import Session
+    from manager._sync.streams import GenerateStream
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
@@ -149,7 +146,7 @@ class GenerateMethods:
         Example:
             >>> m.generate("llama3.2", "Roses are red,", num_predict=20).response
         """
-        body = build_generate_request(
+        body = late.build_generate_request(
             model_name,
             prompt,
             stream=stream,
@@ -170,9 +167,9 @@ class GenerateMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
-        request = generate.build_request(body=body)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        request = late.generate.build_request(body=body)
         if stream:
             lines = self._session.stream(request, model=model_name, timeout=timeout, retry=retry)
-            return GenerateStream(lines)
+            return late.GenerateStream(lines)
         return self._session.send(request, model=model_name, timeout=timeout, retry=retry)

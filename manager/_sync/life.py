@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ollama_api.api.server import version
-
+from manager._sync import late
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ class ServerMethods:
 
     def version(self) -> str:
         """Return the version of Ollama that answers (``GET /api/version``)."""
-        return self._session.send(version.build_request()).version
+        return self._session.send(late.version.build_request()).version
 
     def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration file and environment again.

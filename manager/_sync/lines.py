@@ -19,7 +19,7 @@ from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterr
 from manager.failures import as_object, error_from_line
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
-from manager.waiting import later_sync
+from manager.waiting_sync import later_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

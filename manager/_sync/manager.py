@@ -6,18 +6,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
+from manager._sync import late
 from manager._sync.chat import ChatMethods
 from manager._sync.embed import EmbedMethods
 from manager._sync.generate import GenerateMethods
 from manager._sync.life import ServerMethods
 from manager._sync.models import ModelMethods
-from manager._sync.session import Session
-from manager.config import resolve_config
 
 if TYPE_CHECKING:
     import os
     from types import TracebackType
 
+    from manager._sync.session import Session
     from manager.config import ManagerConfig, ManagerSettings
 
 __all__ = ["OllamaManager"]
@@ -57,8 +57,8 @@ class OllamaManager(
         config_file: str | os.PathLike[str] | None = None,
         **settings: Unpack[ManagerSettings],
     ) -> None:
-        resolve = partial(resolve_config, config, config_file, settings)
-        self._session = Session(resolve(), resolve)
+        resolve = partial(late.resolve_config, config, config_file, settings)
+        self._session: Session = late.Session(resolve(), resolve)
 
     def __enter__(self) -> Self:
         self._session.check_open()

@@ -5,40 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ollama_api.api.inference import chat, embed
-from ollama_api.api.models import (
-    copy_model,
-    create_model,
-    delete_model,
-    list_models,
-    list_running,
-    pull_model,
-    push_model,
-    show_model,
-)
-
-from manager._sync.progress import follow_progress
-from manager._sync.uploads import digests_of, upload_missing
-from manager.blobs import local_files
-from manager.defaults import apply_defaults
+from manager._sync import late
+from manager.default import DEFAULT
 from manager.errors import CapabilityError
-from manager.model_requests import (
-    build_copy_request,
-    build_create_request,
-    build_delete_request,
-    build_pull_request,
-    build_push_request,
-    build_show_request,
-)
-from manager.names import canonical_name, check_model_name
-from manager.progress import check_listener
-from manager.requests import (
-    build_embedding_load_request,
-    build_load_request,
-    build_unload_request,
-)
-from manager.shown import shown_model
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,11 +38,11 @@ class ModelMethods:
 
     def list_models(self) -> list[ListModelResponse]:
         """Return the local models, the most recently modified first (``GET /api/tags``)."""
-        return self._session.send(list_models.build_request()).models
+        return self._session.send(late.list_models.build_request()).models
 
     def list_running(self) -> list[ProcessModelResponse]:
         """Return the models that are loaded (``GET /api/ps``)."""
-        return self._session.send(list_running.build_request()).models
+        return self._session.send(late.list_running.build_request()).models
 
     def show_model(self, model_name: str, *, verbose: bool = False) -> ShownModel:
         """Return what is known of a model: ``ShowResponse`` plus size and digest.
@@ -88,13 +57,13 @@ class ModelMethods:
 
         Source: Ollama ``POST /api/show`` and ``GET /api/tags``.
         """
-        body = build_show_request(model_name, verbose=verbose or None)
-        shown = self._session.send(show_model.build_request(body=body), model=model_name)
-        wanted = canonical_name(model_name)
+        body = late.build_show_request(model_name, verbose=verbose or None)
+        shown = self._session.send(late.show_model.build_request(body=body), model=model_name)
+        wanted = late.canonical_name(model_name)
         for entry in self.list_models():
-            if canonical_name(entry.name) == wanted:
-                return shown_model(shown, entry)
-        return shown_model(shown, None)
+            if late.canonical_name(entry.name) == wanted:
+                return late.shown_model(shown, entry)
+        return late.shown_model(shown, None)
 
     def pull_model(
         self,
@@ -125,10 +94,10 @@ class ModelMethods:
 
         Source: Ollama ``POST /api/pull``.
         """
-        body = build_pull_request(model_name, stream=True, insecure=insecure)
-        return follow_progress(
+        body = late.build_pull_request(model_name, stream=True, insecure=insecure)
+        return late.follow_progress(
             self._session,
-            pull_model.build_request(body=body),
+            late.pull_model.build_request(body=body),
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
@@ -148,10 +117,10 @@ class ModelMethods:
 
         Source: Ollama ``POST /api/push``.
         """
-        body = build_push_request(model_name, stream=True, insecure=insecure)
-        return follow_progress(
+        body = late.build_push_request(model_name, stream=True, insecure=insecure)
+        return late.follow_progress(
             self._session,
-            push_model.build_request(body=body),
+            late.push_model.build_request(body=body),
             model=model_name,
             on_progress=on_progress,
             timeout=timeout,
@@ -164,7 +133,7 @@ class ModelMethods:
         Raises:
             InvalidRequestError: The name is malformed; nothing was sent.
         """
-        request = show_model.build_request(body=build_show_request(model_name))
+        request = late.show_model.build_request(body=late.build_show_request(model_name))
         return self._session.transport.exists(request, model=model_name)
 
     def ensure_model(
@@ -190,8 +159,8 @@ class ModelMethods:
             APIError: The pull failed.
         """
         if not pull:
-            body = build_show_request(model_name)
-            self._session.send(show_model.build_request(body=body), model=model_name)
+            body = late.build_show_request(model_name)
+            self._session.send(late.show_model.build_request(body=body), model=model_name)
         elif not self.has_model(model_name):
             self.pull_model(model_name, on_progress=on_progress, timeout=timeout, retry=retry)
 
@@ -240,13 +209,13 @@ class ModelMethods:
 
         Source: Ollama ``POST /api/create`` and ``POST /api/blobs/:digest``.
         """
-        check_model_name(model_name, source_suffix=False)  # before reading large files
-        check_listener(on_progress)
-        local = local_files(files, argument="files")
-        local_adapters = local_files(adapters, argument="adapters")
-        digests = digests_of(local)
-        adapter_digests = digests_of(local_adapters)
-        body = build_create_request(
+        late.check_model_name(model_name, source_suffix=False)  # before reading large files
+        late.check_listener(on_progress)
+        local = late.local_files(files, argument="files")
+        local_adapters = late.local_files(adapters, argument="adapters")
+        digests = late.digests_of(local)
+        adapter_digests = late.digests_of(local_adapters)
+        body = late.build_create_request(
             model_name,
             stream=True,
             from_model=from_model,
@@ -261,11 +230,11 @@ class ModelMethods:
             extra_body=extra_body,
         )
         transport = self._session.transport
-        upload_missing(transport, local, digests, model=model_name)
-        upload_missing(transport, local_adapters, adapter_digests, model=model_name)
-        return follow_progress(
+        late.upload_missing(transport, local, digests, model=model_name)
+        late.upload_missing(transport, local_adapters, adapter_digests, model=model_name)
+        return late.follow_progress(
             self._session,
-            create_model.build_request(body=body),
+            late.create_model.build_request(body=body),
             model=model_name,
             source=from_model,
             on_progress=on_progress,
@@ -280,8 +249,8 @@ class ModelMethods:
             InvalidRequestError: A name is malformed; nothing was sent.
             ModelNotFoundError: ``source`` is not there.
         """
-        body = build_copy_request(source, destination)
-        self._session.send(copy_model.build_request(body=body), model=source)
+        body = late.build_copy_request(source, destination)
+        self._session.send(late.copy_model.build_request(body=body), model=source)
 
     def delete_model(self, model_name: str) -> None:
         """Delete a local model (``DELETE /api/delete``).
@@ -290,8 +259,8 @@ class ModelMethods:
             InvalidRequestError: The name is malformed; nothing was sent.
             ModelNotFoundError: It is not there.
         """
-        body = build_delete_request(model_name)
-        self._session.send(delete_model.build_request(body=body), model=model_name)
+        body = late.build_delete_request(model_name)
+        self._session.send(late.delete_model.build_request(body=body), model=model_name)
 
     def load_model(
         self,
@@ -314,15 +283,15 @@ class ModelMethods:
 
         Source: Ollama ``POST /api/chat`` without messages.
         """
-        body = build_load_request(model_name, keep_alive=keep_alive)
-        apply_defaults(body, self._session.config.defaults.for_model(model_name))
+        body = late.build_load_request(model_name, keep_alive=keep_alive)
+        late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             self._session.send(
-                chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+                late.chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
             )
         except CapabilityError:  # a model that can only embed
             self._session.send(
-                embed.build_request(body=build_embedding_load_request(body)),
+                late.embed.build_request(body=late.build_embedding_load_request(body)),
                 model=model_name,
                 timeout=timeout,
                 retry=retry,
@@ -336,7 +305,7 @@ class ModelMethods:
         Raises:
             ModelNotFoundError: It is not there.
         """
-        body = build_unload_request(model_name)
+        body = late.build_unload_request(model_name)
         self._session.send(
-            chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
+            late.chat.build_request(body=body), model=model_name, timeout=timeout, retry=retry
         )

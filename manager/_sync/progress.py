@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from manager.default import DEFAULT
 from manager.errors import OllamaManagerError, ServerUnavailableError, StreamInterruptedError
 from manager.events import ModelProgress
 from manager.progress import Headway, check_listener, progress_timeouts
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from ollama_api.models import ProgressResponse

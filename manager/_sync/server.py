@@ -14,7 +14,7 @@ from manager.errors import ServerUnavailableError
 from manager.events import ServerEvent
 from manager.server_settings import server_settings
 from manager.status import Ownership, ServerState, ServerStatus, status_from_snapshot
-from manager.waiting import wait_sync
+from manager.waiting_sync import wait_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

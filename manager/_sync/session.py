@@ -7,11 +7,12 @@ import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
-from ollama_api.api.models import list_models
 
+from manager._sync import late
 from manager._sync.server import Server
 from manager._sync.transport import Transport
 from manager.config import diff_configs
+from manager.default import DEFAULT
 from manager.errors import (
     ConfigError,
     ModelNotFoundError,
@@ -22,8 +23,6 @@ from manager.events import ConfigRejected, ConfigReloaded, Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import CallLog, configure_logging
-from manager.missing import explain_missing
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,10 +105,12 @@ class Session:
     def _explained(self, error: ModelNotFoundError) -> ModelNotFoundError:
         """Add the local models that are close in name, and how to get the one that was meant."""
         try:
-            local = self._transport.send(list_models.build_request(), timeout=_SUGGESTION_SECONDS)
+            local = self._transport.send(
+                late.list_models.build_request(), timeout=_SUGGESTION_SECONDS
+            )
         except OllamaManagerError:
             return error
-        return explain_missing(error, [entry.name for entry in local.models])
+        return late.explain_missing(error, [entry.name for entry in local.models])
 
     def _follow_file(self) -> None:
         """Watch the configuration file, and use what it says for the calls from now on."""

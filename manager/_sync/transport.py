@@ -15,6 +15,7 @@ import httpx
 
 from manager._sync.lines import Lines, end_in_time, shut_down
 from manager.calls import Call
+from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
@@ -24,11 +25,12 @@ from manager.errors import (
 )
 from manager.failures import error_from_status
 from manager.retry import resolve_retry
-from manager.timeouts import DEFAULT, resolve_timeouts, whole_wait
-from manager.waiting import home_sync, pause_sync
+from manager.timeouts import resolve_timeouts, whole_wait
+from manager.waiting_sync import home_sync, pause_sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import TypeAlias
 
     from ollama_api.types import Request
 
@@ -40,14 +42,20 @@ if TYPE_CHECKING:
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
+    _Head: TypeAlias = tuple[httpx.URL, list[tuple[bytes, bytes]]]
+
 __all__ = ["Transport"]
 
 T = TypeVar("T")
 
 _sent_now: ContextVar[Call[Any] | None] = ContextVar("_sent_now", default=None)
 
-# What httpcore traces when a request has been sent, and when there is a new connection.
+# What httpcore traces when a request is about to be sent, when it has been, and when there is a
+# new connection.
+_SENDING = "http11.send_request_headers.started"
 _ASKED = "http11.receive_response_headers.started"
+# A body of so many bytes at most is sent together with its head: each piece wakes the server up.
+_SMALL = 65_536
 _CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
@@ -79,6 +87,7 @@ class Transport:
         self._client_home: object = None
         self._lock = threading.Lock()
         self._retired: list[httpx.Client] = []
+        self._heads: dict[tuple[httpx.Client, str, str], _Head] = {}
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         self._settings = settings
@@ -187,6 +196,7 @@ class Transport:
             lines.close()
         clients = [*self._retired, *([self._client] if self._client is not None else [])]
         self._retired, self._client = [], None
+        self._heads.clear()
         if self._client_pid == os.getpid():
             with self._lock:
                 connections = list(self._connections)
@@ -251,26 +261,49 @@ class Transport:
         return response
 
     def _http_request(self, call: Call[T]) -> httpx.Request:
-        limits = call.timeouts
-        headers = {"content-type": "application/json"} if call.body is not None else {}
-        if call.request.content is not None:
+        client, method, path = self._http_client(), call.request.method, call.request.path
+        silence = call.within(call.timeouts.first_token)
+        connect = call.within(call.timeouts.connect)
+        extensions: dict[str, Any] = {
+            "trace": partial(self._note_step, call),
+            "timeout": {"connect": connect, "read": silence, "write": silence, "pool": silence},
+        }
+        if (content := call.request.content) is not None:
             headers = {"content-type": "application/octet-stream"}
-        return self._http_client().build_request(
-            call.request.method,
-            call.request.path,
-            content=call.body if call.request.content is None else call.request.content,
-            headers=headers,
-            extensions={"trace": partial(self._note_step, call)},
-            timeout=httpx.Timeout(
-                connect=call.within(limits.connect),
-                read=call.within(limits.first_token),
-                write=call.within(limits.first_token),
-                pool=call.within(limits.first_token),
-            ),
+            return client.build_request(
+                method, path, content=content, headers=headers, extensions=extensions
+            )
+        if (body := call.body) is None:
+            return client.build_request(method, path, extensions=extensions)
+        url, fields = self._head_of(client, method, path)
+        return httpx.Request(
+            method,
+            url,
+            headers=[*fields, (b"Content-Length", b"%d" % len(body))],
+            cookies=client.cookies or None,
+            stream=httpx.ByteStream(body),
+            extensions=extensions,
         )
 
+    def _head_of(self, client: httpx.Client, method: str, path: str) -> _Head:
+        """Return what the requests of an operation with a JSON body have in common.
+
+        Merging it anew for each request would take httpx a sixth of a round trip.
+        """
+        head = self._heads.get((client, method, path))
+        if head is None:
+            url = client.build_request(method, path).url
+            headers = httpx.Headers(client.headers)
+            headers["content-type"] = "application/json"
+            fields = httpx.Request(method, url, headers=headers).headers
+            fields.pop("content-length", None)
+            head = self._heads[client, method, path] = (url, fields.raw)
+        return head
+
     def _note_step(self, call: Call[Any], event: str, info: Mapping[str, Any]) -> None:
-        if event == _ASKED:
+        if event == _SENDING:
+            call.head_waits = call.body is not None and len(call.body) <= _SMALL
+        elif event == _ASKED:
             call.asked_at = time.monotonic()
             self._in_flight.asked(call)
         elif event in _CONNECTED:
@@ -321,17 +354,29 @@ class Transport:
 
 
 def _note_sender(connection: Any) -> None:
-    """Let each call that is sent on a connection know it: httpcore tells only once it answers."""
+    """Let each call that is sent on a connection know it: httpcore tells only once it answers.
+
+    A head that waits for its body is sent with it; one without a body, to a proxy, with the empty
+    piece that httpcore writes at the end of each request.
+    """
     known = weakref.ref(connection)
     plain = connection.write.__func__  # bound, it would keep the connection alive
 
     def hang_up() -> None:
         shut_down(known())
 
-    def write(*args: Any, **kwargs: Any) -> None:
+    head = b""
+
+    def write(data: bytes, timeout: float | None = None) -> None:
+        nonlocal head
         if (call := _sent_now.get()) is not None:
             call.hang_up = hang_up
-        plain(known(), *args, **kwargs)
+            if call.head_waits:
+                head, call.head_waits = data, False
+                return
+        if head:
+            data, head = head + data, b""
+        plain(known(), data, timeout)
 
     connection.write = write
 

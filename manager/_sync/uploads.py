@@ -9,7 +9,7 @@ from ollama_api.api.models import blob_exists, create_blob
 
 from manager.blobs import FileContent, digest_of
 from manager.timeouts import Timeouts
-from manager.waiting import run_sync
+from manager.waiting_sync import run_sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

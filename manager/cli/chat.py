@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from manager.cli.option_words import read_format, read_keep_alive, read_options
 from manager.cli.terminal import write_json
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
-from manager.timeouts import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -106,7 +106,7 @@ def key(
     field: Any = attrs.field(
         default=attrs.Factory(_empty) if default == {} else default,
         metadata=metadata(about),
-        converter=attrs.Converter(_convert, takes_self=True, takes_field=True),
+        converter=_CONVERTER,
         repr=lambda value: repr(masked(about, value)),
     )
     return field
@@ -124,6 +124,9 @@ def _empty() -> dict[str, object]:
 def _convert(value: object, table: attrs.AttrsInstance, field: attrs.Attribute[Any]) -> Any:
     about = _bound(field, cast("Table", table).table)
     return about.read(value, about.path, about.kind.from_caller)
+
+
+_CONVERTER = attrs.Converter(_convert, takes_self=True, takes_field=True)
 
 
 def _bound(field: attrs.Attribute[Any], table: str) -> Key:

@@ -169,14 +169,15 @@ class DefaultsConfig:
         MODELS, {}, 'The same three keys for one model: `[defaults.models."llama3.2"]`.'
     )
 
-    def for_model(self, model_name: str) -> ModelDefaults:
+    def for_model(self, model_name: str) -> ModelDefaults | DefaultsConfig:
         """Return what calls of a model send by default.
 
         Args:
             model_name: The name in the call; ``:latest`` may be left out here or there.
         """
         own = self.models.get(model_name) or self.models.get(_other_name(model_name))
-        own = own or ModelDefaults()
+        if own is None:
+            return self  # each call asks, and a record with checked values takes its time
         return ModelDefaults(
             keep_alive=self.keep_alive if own.keep_alive is None else own.keep_alive,
             think=self.think if own.think is None else own.think,

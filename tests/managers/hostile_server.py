@@ -63,6 +63,8 @@ class Hostile:
         self.closing = threading.Event()
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
+        self.first_pieces: list[bytes] = []
+        self.heads: list[str] = []
         self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}/x"
 
     def __enter__(self) -> Hostile:
@@ -99,6 +101,7 @@ class Hostile:
                 if not piece:
                     return
                 data += piece
+            first = piece if data == piece else b""
             head, _, body = data.partition(b"\r\n\r\n")
             text = head.decode("latin-1")
             length = next(
@@ -111,6 +114,8 @@ class Hostile:
             )
             while len(body) < length:
                 body += connection.recv(65536)
+            self.first_pieces.append(first)
+            self.heads.append(text)
             self.requests.append(text.partition("\r\n")[0])
             self.bodies.append(body)
             action = self._actions[min(len(self.requests), len(self._actions)) - 1]

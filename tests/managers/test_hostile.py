@@ -70,6 +70,61 @@ async def in_time() -> AsyncIterator[None]:
     assert time.monotonic() - before < PATIENT
 
 
+# Requests
+
+
+async def test_every_request_says_the_same_of_itself(make: Make) -> None:
+    headers = {"X-Team": "blue", "Cookie": "own=1"}
+    with Hostile(fine) as server:
+        async with using(make, server, headers=headers) as m:
+            for prompt in ("short", "a longer one", "short"):
+                await m.chat("m", prompt)
+    for head, body in zip(server.heads, server.bodies, strict=True):
+        fields = [line.lower() for line in head.split("\r\n")[1:]]
+        assert len(fields) == len({field.partition(":")[0] for field in fields})
+        assert {
+            f"host: {server.host.split('/')[2]}",
+            "content-type: application/json",
+            f"content-length: {len(body)}",
+            "accept: application/json",
+            "x-team: blue",
+            "cookie: own=1",
+        } <= set(fields)
+
+
+async def test_a_cookie_is_given_back(make: Make) -> None:
+    # a load balancer may tell by it which server has the model loaded
+    set_cookie = says(ANSWER, 200, "Set-Cookie: route=a; Path=/")
+    with Hostile(set_cookie) as server:
+        async with using(make, server) as m:
+            for _ in range(2):
+                await m.chat("m", "hi")
+    assert ["cookie: route=a" in head.lower() for head in server.heads] == [False, True]
+
+
+async def test_a_small_request_is_sent_in_one_piece(make: Make) -> None:
+    with Hostile(fine) as server:
+        async with using(make, server) as m:
+            await m.chat("m", "hi")
+            await m.chat("m", "b" * 100_000)
+            await m.delete_model("m")
+    small, large, deleted = zip(server.first_pieces, server.bodies, strict=True)
+    for piece, body in (small, deleted):
+        assert piece.endswith(b"\r\n\r\n" + body)
+    assert large[1].count(b"b") == 100_000
+
+
+async def test_a_proxy_is_asked_at_once(make: Make) -> None:
+    refuses = says(b"", 403)
+    with Hostile(refuses) as proxy:
+        settings = {"proxy": proxy.host.removesuffix("/x"), "retry": {"max_attempts": 1}}
+        async with make(host="https://ollama.example", **settings) as m:
+            with pytest.raises(OllamaManagerError) as caught:
+                await m.chat("m", "hi", timeout=5)
+    assert proxy.requests == ["CONNECT ollama.example:443 HTTP/1.1"]
+    assert not isinstance(caught.value, RequestTimeoutError)
+
+
 # Retries
 
 

@@ -17,7 +17,7 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls defaults errors events extra_body hosts http images in_flight
+    accumulate arguments calls default defaults errors events extra_body hosts http images in_flight
     json_values keep_alive messages missing model_requests names narrowing ndjson options
     progress quantities redaction requests retry schemas server_settings shown spelling status
     timeouts tool_functions tools types version
@@ -92,7 +92,7 @@ def test_pure_modules_import_no_io(name: str) -> None:
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_do_not_know_the_shells(name: str) -> None:
     for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
-        assert not re.match(r"manager\.(_async|_sync|cli|demo|simulator|waiting)\b", module)
+        assert not re.match(r"manager\.(_async|_sync|cli|demo|simulator|waiting_\w+)\b", module)
         assert not re.match(r"ollama_api\.api\b", module)
 
 
@@ -223,6 +223,42 @@ def test_errors_are_cheap_to_import() -> None:
     statement = "from manager import OllamaManagerError, RequestTimeoutError"
     loaded = {name.partition(".")[0] for name in modules_after(statement)}
     assert not loaded & HEAVY
+
+
+def test_the_classes_are_cheap_to_import() -> None:
+    for name in ("OllamaManager", "AsyncOllamaManager"):
+        loaded = modules_after(f"from manager import {name}")
+        assert f"manager.{'_async' if name.startswith('Async') else '_sync'}.manager" in loaded
+        assert not {module.partition(".")[0] for module in loaded} & {*HEAVY, "inspect", "logging"}
+        assert not loaded & {"manager.config", "manager.requests", "manager.timeouts"}
+
+
+def test_a_sync_manager_does_without_asyncio() -> None:
+    loaded = modules_after("from manager import OllamaManager; OllamaManager().close()")
+    assert "manager._sync.transport" in loaded
+    assert "asyncio" not in loaded
+    assert not {module for module in loaded if module.startswith("manager._async")}
+
+
+def test_what_a_manager_is_made_of_is_loaded_when_used() -> None:
+    for shell in SHELLS:
+        late = import_module(f"manager.{shell}.late")
+        path = PACKAGE / shell / "late.py"
+        at_run_time = {(home, name) for home, names in late._MODULES.items() for name in names}
+        for_type_checkers = {
+            (node.module, alias.name)
+            for node in ast.walk(tree_of(path))
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        } - {("__future__", "annotations"), ("typing", "TYPE_CHECKING")}
+        assert at_run_time == for_type_checkers
+        for home, name in at_run_time:
+            import_module(home)
+            value = getattr(late, name)
+            assert value is getattr(sys.modules[home], name)
+            assert vars(late)[name] is value, "found once"
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = late.nothing
 
 
 def test_managers_leave_what_is_optional_alone() -> None:

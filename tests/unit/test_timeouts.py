@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
 from manager.progress import progress_timeouts
-from manager.timeouts import DEFAULT, ResolvedTimeouts, Timeouts, resolve_timeouts
+from manager.timeouts import ResolvedTimeouts, Timeouts, resolve_timeouts
 
 CONFIGURED = ResolvedTimeouts(connect=2, first_token=300, chunk=60, total=None)
 

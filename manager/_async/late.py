@@ -1,0 +1,109 @@
+"""What the methods of a manager are made of, loaded when it is first used (PEP 562).
+
+``from manager import AsyncOllamaManager`` needs none of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ollama_api.api.inference import chat as chat
+    from ollama_api.api.inference import embed as embed
+    from ollama_api.api.inference import generate as generate
+    from ollama_api.api.models import copy_model as copy_model
+    from ollama_api.api.models import create_model as create_model
+    from ollama_api.api.models import delete_model as delete_model
+    from ollama_api.api.models import list_models as list_models
+    from ollama_api.api.models import list_running as list_running
+    from ollama_api.api.models import pull_model as pull_model
+    from ollama_api.api.models import push_model as push_model
+    from ollama_api.api.models import show_model as show_model
+    from ollama_api.api.server import version as version
+
+    from manager._async.progress import follow_progress as follow_progress
+    from manager._async.session import AsyncSession as AsyncSession
+    from manager._async.streams import AsyncChatStream as AsyncChatStream
+    from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream
+    from manager._async.uploads import digests_of as digests_of
+    from manager._async.uploads import upload_missing as upload_missing
+    from manager.arrays import embedding_array as embedding_array
+    from manager.blobs import local_files as local_files
+    from manager.config import resolve_config as resolve_config
+    from manager.defaults import apply_defaults as apply_defaults
+    from manager.missing import explain_missing as explain_missing
+    from manager.model_requests import build_copy_request as build_copy_request
+    from manager.model_requests import build_create_request as build_create_request
+    from manager.model_requests import build_delete_request as build_delete_request
+    from manager.model_requests import build_pull_request as build_pull_request
+    from manager.model_requests import build_push_request as build_push_request
+    from manager.model_requests import build_show_request as build_show_request
+    from manager.names import canonical_name as canonical_name
+    from manager.names import check_model_name as check_model_name
+    from manager.progress import check_listener as check_listener
+    from manager.repair import ask_again as ask_again
+    from manager.requests import build_chat_request as build_chat_request
+    from manager.requests import build_embed_request as build_embed_request
+    from manager.requests import build_embedding_load_request as build_embedding_load_request
+    from manager.requests import build_generate_request as build_generate_request
+    from manager.requests import build_load_request as build_load_request
+    from manager.requests import build_unload_request as build_unload_request
+    from manager.schemas import json_schema_of as json_schema_of
+    from manager.schemas import parse_output as parse_output
+    from manager.shown import shown_model as shown_model
+
+_MODULES = {
+    "manager._async.progress": ("follow_progress",),
+    "manager._async.session": ("AsyncSession",),
+    "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
+    "manager._async.uploads": ("digests_of", "upload_missing"),
+    "manager.arrays": ("embedding_array",),
+    "manager.blobs": ("local_files",),
+    "manager.config": ("resolve_config",),
+    "manager.defaults": ("apply_defaults",),
+    "manager.missing": ("explain_missing",),
+    "manager.model_requests": (
+        "build_copy_request",
+        "build_create_request",
+        "build_delete_request",
+        "build_pull_request",
+        "build_push_request",
+        "build_show_request",
+    ),
+    "manager.names": ("canonical_name", "check_model_name"),
+    "manager.progress": ("check_listener",),
+    "manager.repair": ("ask_again",),
+    "manager.requests": (
+        "build_chat_request",
+        "build_embed_request",
+        "build_embedding_load_request",
+        "build_generate_request",
+        "build_load_request",
+        "build_unload_request",
+    ),
+    "manager.schemas": ("json_schema_of", "parse_output"),
+    "manager.shown": ("shown_model",),
+    "ollama_api.api.inference": ("chat", "embed", "generate"),
+    "ollama_api.api.models": (
+        "copy_model",
+        "create_model",
+        "delete_model",
+        "list_models",
+        "list_running",
+        "pull_model",
+        "push_model",
+        "show_model",
+    ),
+    "ollama_api.api.server": ("version",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+if not TYPE_CHECKING:  # a type checker is to know the names above and no others
+
+    def __getattr__(name: str) -> object:
+        home = _HOME.get(name)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        # as `from home import name` does it: an operation is a module of its own
+        value = globals()[name] = getattr(__import__(home, fromlist=(name,)), name)
+        return value
