@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 import attrs
 
 from manager.errors import InvalidRequestError
+from manager.forks import renew_in_children
 
 if TYPE_CHECKING:
     from ollama_api.models import ProgressResponse
@@ -177,6 +178,13 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: tuple[_Subscription, ...] = ()
         self._lock = threading.Lock()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: go on with threads and locks of its own."""
+        self._lock = threading.Lock()
+        for subscription in self._subscriptions:
+            subscription.begin()
 
     def subscribe(self, listener: Listener, *names: EventName) -> Callable[[], None]:
         """Call ``listener`` with every event of the given names, in order.
@@ -237,6 +245,9 @@ class _Subscription:
     def __init__(self, listener: Listener, names: frozenset[str]) -> None:
         self.names = names
         self._listener = listener
+        self.begin()
+
+    def begin(self) -> None:
         self._queue: queue.Queue[Event | None] = queue.Queue(_QUEUE_LIMIT)
         self._reported_full = False
         self._stopping = threading.Event()

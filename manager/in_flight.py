@@ -8,6 +8,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from manager.forks import keep, renew_in_children
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -42,16 +44,27 @@ class _Asked(_Waiter, Protocol):
 class InFlight(Generic[StreamT]):
     """Counts requests and remembers open streams, from any thread.
 
-    A forgotten stream does not count for ever: it is held weakly.
+    A forgotten stream does not count for ever: it is held weakly. In a forked child the books
+    are empty: what is under way is its parent's.
     """
 
     def __init__(self) -> None:
+        self._forgotten: deque[Any] = deque()
+        self._begin_books()
+        renew_in_children(self)
+
+    def _begin_books(self) -> None:
         self._lock = threading.RLock()  # a stream may be forgotten at any moment, even this one
         self._calls = 0
-        self._forgotten: deque[Any] = deque()
         self._asked: set[_Asked] = set()
         self._streams: weakref.WeakSet[StreamT] = weakref.WeakSet()
         self._left: dict[str, float] = {}
+
+    def after_fork(self) -> None:
+        """In a forked child: begin new books, with a lock that nobody holds."""
+        keep(*self._forgotten)
+        self._forgotten = deque()
+        self._begin_books()
 
     def count(self) -> int:
         """Return how many requests have been sent and not been answered in full."""
@@ -66,7 +79,7 @@ class InFlight(Generic[StreamT]):
     def end(self) -> None:
         """Note that a call has ended."""
         with self._lock:
-            self._calls -= 1
+            self._calls = max(0, self._calls - 1)  # a forked child may end what its parent began
 
     def asked(self, call: _Asked) -> None:
         """Note that a request has been sent, and its answer is waited for."""

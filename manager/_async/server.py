@@ -11,6 +11,7 @@ import attrs
 
 from manager.errors import ServerUnavailableError
 from manager.events import ServerEvent
+from manager.forks import renew_in_children
 from manager.server_settings import server_settings
 from manager.status import Ownership, ServerState, ServerStatus, status_from_snapshot
 from manager.waiting_async import wait_async
@@ -63,11 +64,17 @@ class AsyncServer:
         self._in_flight = in_flight
         self._waiting = waiting
         self._resend = resend
-        self._suspected = False
+        self._suspicion: object = None  # the last one, and the last one that was cleared up
+        self._cleared: object = None
         self._answered = False
         self._closed = False
         self._last_step: tuple[str | None, str | None, int] = (None, None, 0)
         self._made_link: SupervisorLink | None = None
+        self._making_link = threading.Lock()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: take a lock that no thread of the parent holds."""
         self._making_link = threading.Lock()
 
     @property
@@ -101,7 +108,11 @@ class AsyncServer:
     @property
     def is_ready(self) -> bool:
         """Whether requests can be sent, as far as is known."""
-        return self._link.snapshot.state is ServerState.READY and not self._suspected
+        return self._link.snapshot.state is ServerState.READY and not self._is_suspected
+
+    @property
+    def _is_suspected(self) -> bool:
+        return self._suspicion is not self._cleared
 
     @property
     def is_supervised(self) -> bool:
@@ -121,11 +132,13 @@ class AsyncServer:
                 hint='try again in a moment, or set while_restarting = "wait" under [client]',
                 retryable=False,
             )
-        suspected, self._suspected = self._suspected, False
-        wish = self._link.reacquire() if suspected else self._link.acquire()
+        suspicion = self._suspicion
+        wish = self._link.reacquire() if self._is_suspected else self._link.acquire()
         began = time.monotonic()
         try:
             await wait_async(wish, waiter.remaining())
+            if self._suspicion is suspicion:  # what came up meanwhile is for the next to ask
+                self._cleared = suspicion
         except TimeoutError:
             raise waiter.timed_out("total") from None
         finally:
@@ -137,7 +150,7 @@ class AsyncServer:
 
     def suspect(self) -> None:
         """Ask the supervisor before the next request: one has just failed on the way."""
-        self._suspected = True
+        self._suspicion = object()
         self._answered = False
 
     async def start(self) -> ServerStatus:

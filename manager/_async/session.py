@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from manager._async import late
+from manager._async.closing import end_each
 from manager._async.server import AsyncServer
 from manager._async.transport import AsyncTransport
 from manager.config import diff_configs
@@ -19,6 +20,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.events import ConfigRejected, ConfigReloaded, Events
+from manager.forks import renew_in_children
 from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import CallLog, configure_logging
@@ -65,6 +67,11 @@ class AsyncSession:
         self._transport = AsyncTransport(
             http_settings(config), self.server, self.events, self._log, in_flight
         )
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: watch the file anew, for want of the parent's thread."""
+        self._watcher = None
 
     @property
     def transport(self) -> AsyncTransport:
@@ -167,10 +174,16 @@ class AsyncSession:
         return changes
 
     async def close(self) -> None:
-        """End the streams, the connections, the lease and the subscriptions, in this order."""
+        """End the streams, the connections, the lease and the subscriptions, in this order.
+
+        Each of them ends, whatever the others meet; the first error is raised.
+        """
         self._closed = True
-        if self._watcher is not None:
-            self._watcher.stop()
-        await self._transport.close()
-        await self.server.close()
-        self.events.close()
+        try:
+            if self._watcher is not None:
+                self._watcher.stop()
+        finally:
+            try:
+                await end_each((self._transport.close, self.server.close))
+            finally:
+                self.events.close()

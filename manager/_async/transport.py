@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from manager._async.closing import end_each
 from manager._async.lines import AsyncLines, end_in_time, shut_down
 from manager.calls import Call
 from manager.default import DEFAULT
@@ -23,6 +25,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
+from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
 from manager.waiting_async import home_async, pause_async
@@ -90,6 +93,14 @@ class AsyncTransport:
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         self._settings = settings
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the connections to the parent."""
+        keep(*self._retired)
+        self._retired = []
+        self._connections = weakref.WeakSet()
+        self._lock = threading.Lock()
 
     async def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
@@ -191,8 +202,10 @@ class AsyncTransport:
     async def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
         self._closed = True
-        for lines in self._in_flight.streams():
-            await lines.close()
+        streams = [lines.close for lines in self._in_flight.streams()]
+        await end_each([*streams, self._close_connections])
+
+    async def _close_connections(self) -> None:
         clients = [*self._retired, *([self._client] if self._client is not None else [])]
         self._retired, self._client = [], None
         self._heads.clear()
@@ -200,9 +213,9 @@ class AsyncTransport:
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
-                shut_down(connection)  # closing it would not wake up who waits for an answer
-            for client in clients:
-                await client.aclose()
+                # closing it would not wake up who waits for an answer
+                shut_down(connection, self._client_pid)
+            await end_each(client.aclose for client in clients)
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -221,8 +234,9 @@ class AsyncTransport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        for forgotten in self._in_flight.take_forgotten():
-            await forgotten.aclose()
+        for forgotten, _ in self._in_flight.take_forgotten():
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                await forgotten.aclose()
         while True:
             if self._closed:
                 raise ServerUnavailableError(
@@ -311,7 +325,7 @@ class AsyncTransport:
             with self._lock:
                 self._connections.add(connection)
             if self._closed:  # while it was being made
-                shut_down(connection)
+                shut_down(connection, os.getpid())
 
     async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         cancel_deadline = end_in_time(response, call)
@@ -360,9 +374,10 @@ def _note_sender(connection: Any) -> None:
     """
     known = weakref.ref(connection)
     plain = connection.write.__func__  # bound, it would keep the connection alive
+    owner = os.getpid()
 
     def hang_up() -> None:
-        shut_down(known())
+        shut_down(known(), owner)
 
     head = b""
 

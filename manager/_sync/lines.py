@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import threading
@@ -17,6 +18,7 @@ import httpx
 
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
+from manager.forks import keep
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
 from manager.waiting_sync import later_sync
@@ -41,7 +43,7 @@ def end_in_time(response: httpx.Response, call: Call[Any]) -> Callable[[], None]
     left = call.left()
     if left is None:
         return _do_nothing
-    return later_sync(max(left, 0.0), partial(shut_down, _connection_of(response)))
+    return later_sync(max(left, 0.0), partial(shut_down, _connection_of(response), os.getpid()))
 
 
 def _do_nothing() -> None:
@@ -52,12 +54,30 @@ def _connection_of(response: httpx.Response) -> Any:
     return response.extensions.get("network_stream")
 
 
-def shut_down(connection: Any) -> None:
-    """End a network stream of httpcore, from any thread: whoever waits for it wakes up."""
+def shut_down(connection: Any, owner: int) -> None:
+    """End a network stream of httpcore, from any thread: whoever waits for it wakes up.
+
+    Args:
+        connection: The network stream, or None.
+        owner: The process that opened it; in a forked child of that one nothing is done.
+    """
     raw = connection.get_extra_info("socket") if connection is not None else None
-    if raw is not None:
-        with contextlib.suppress(OSError):
+    if raw is None or owner != os.getpid():
+        return
+    with contextlib.suppress(OSError):
+        try:
             raw.shutdown(socket.SHUT_RDWR)
+        except (TypeError, AttributeError):  # uvloop's sockets can only be looked at
+            with socket.socket(fileno=os.dup(raw.fileno())) as same:
+                same.shutdown(socket.SHUT_RDWR)
+
+
+def let_go(connection: Any) -> None:
+    """Close the descriptor that a forked child has of its parent's connection, and no more."""
+    raw = connection.get_extra_info("socket") if connection is not None else None
+    if isinstance(raw, socket.socket):  # an event loop's is registered with the parent's, too
+        with contextlib.suppress(OSError):
+            raw.close()
 
 
 def has_unread(connection: Any) -> bool:
@@ -73,11 +93,17 @@ def has_unread(connection: Any) -> bool:
         return True
 
 
-def _abandon(response: httpx.Response, call: Call[Any], in_flight: InFlight[Any]) -> None:
+def _abandon(
+    response: httpx.Response, chunks: object, call: Call[Any], in_flight: InFlight[Any], owner: int
+) -> None:
     """End the connection of a stream that was forgotten; the next call gives it back."""
-    shut_down(_connection_of(response))
+    if owner != os.getpid():
+        let_go(_connection_of(response))
+        keep(response, chunks)
+        return
+    shut_down(_connection_of(response), owner)
     in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot(response)
+    in_flight.forgot((response, chunks))  # collected here, they would take httpcore's locks
 
 
 class Lines(Generic[T]):
@@ -100,6 +126,7 @@ class Lines(Generic[T]):
         self._server = server  # also keeps the lease of a manager that nobody holds any more
         self._response = response
         self._in_flight = in_flight
+        self._owner = os.getpid()
         self._waiting_since: float | None = None  # for bytes, on the monotonic clock
         call.asked_at = None
         in_flight.opened(self)
@@ -116,7 +143,9 @@ class Lines(Generic[T]):
         self._cancelled = False
         self._reading = threading.Lock()
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
-        self._forgotten = weakref.finalize(self, _abandon, response, call, in_flight)
+        self._forgotten = weakref.finalize(
+            self, _abandon, response, self._chunks, call, in_flight, self._owner
+        )
         self._forgotten.atexit = False
 
     def __iter__(self) -> Iterator[T]:
@@ -237,7 +266,11 @@ class Lines(Generic[T]):
         """End the stream: the connection closes, and the server stops generating.
 
         May come from another thread or task than the one that reads; that one's iteration ends.
+        In a forked child of the process that opened it, the parent's stream goes on.
         """
+        if self._owner != os.getpid():
+            self._dispose()
+            return
         if not self._closed:
             self._cancelled = True
             self._closed = True
@@ -251,10 +284,13 @@ class Lines(Generic[T]):
 
     def _shut_down(self) -> None:
         if not self._exhausted:
-            shut_down(_connection_of(self._response))
+            shut_down(_connection_of(self._response), self._owner)
 
     def _dispose(self) -> None:
         self._closed = True
+        if self._owner != os.getpid():
+            self._forgotten()
+            return
         self._forgotten.detach()
         self._cancel_deadline()
         with contextlib.suppress(httpx.HTTPError, OSError):

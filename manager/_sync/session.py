@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from manager._sync import late
+from manager._sync.closing import end_each
 from manager._sync.server import Server
 from manager._sync.transport import Transport
 from manager.config import diff_configs
@@ -20,6 +21,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.events import ConfigRejected, ConfigReloaded, Events
+from manager.forks import renew_in_children
 from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import CallLog, configure_logging
@@ -66,6 +68,11 @@ class Session:
         self._transport = Transport(
             http_settings(config), self.server, self.events, self._log, in_flight
         )
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: watch the file anew, for want of the parent's thread."""
+        self._watcher = None
 
     @property
     def transport(self) -> Transport:
@@ -168,10 +175,16 @@ class Session:
         return changes
 
     def close(self) -> None:
-        """End the streams, the connections, the lease and the subscriptions, in this order."""
+        """End the streams, the connections, the lease and the subscriptions, in this order.
+
+        Each of them ends, whatever the others meet; the first error is raised.
+        """
         self._closed = True
-        if self._watcher is not None:
-            self._watcher.stop()
-        self._transport.close()
-        self.server.close()
-        self.events.close()
+        try:
+            if self._watcher is not None:
+                self._watcher.stop()
+        finally:
+            try:
+                end_each((self._transport.close, self.server.close))
+            finally:
+                self.events.close()

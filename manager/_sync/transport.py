@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
+from manager._sync.closing import end_each
 from manager._sync.lines import Lines, end_in_time, shut_down
 from manager.calls import Call
 from manager.default import DEFAULT
@@ -24,6 +26,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.failures import error_from_status
+from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
 from manager.waiting_sync import home_sync, pause_sync
@@ -91,6 +94,14 @@ class Transport:
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         self._settings = settings
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the connections to the parent."""
+        keep(*self._retired)
+        self._retired = []
+        self._connections = weakref.WeakSet()
+        self._lock = threading.Lock()
 
     def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
@@ -192,8 +203,10 @@ class Transport:
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
         self._closed = True
-        for lines in self._in_flight.streams():
-            lines.close()
+        streams = [lines.close for lines in self._in_flight.streams()]
+        end_each([*streams, self._close_connections])
+
+    def _close_connections(self) -> None:
         clients = [*self._retired, *([self._client] if self._client is not None else [])]
         self._retired, self._client = [], None
         self._heads.clear()
@@ -201,9 +214,9 @@ class Transport:
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
-                shut_down(connection)  # closing it would not wake up who waits for an answer
-            for client in clients:
-                client.close()
+                # closing it would not wake up who waits for an answer
+                shut_down(connection, self._client_pid)
+            end_each(client.close for client in clients)
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -222,8 +235,9 @@ class Transport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        for forgotten in self._in_flight.take_forgotten():
-            forgotten.close()
+        for forgotten, _ in self._in_flight.take_forgotten():
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                forgotten.close()
         while True:
             if self._closed:
                 raise ServerUnavailableError(
@@ -312,7 +326,7 @@ class Transport:
             with self._lock:
                 self._connections.add(connection)
             if self._closed:  # while it was being made
-                shut_down(connection)
+                shut_down(connection, os.getpid())
 
     def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         cancel_deadline = end_in_time(response, call)
@@ -361,9 +375,10 @@ def _note_sender(connection: Any) -> None:
     """
     known = weakref.ref(connection)
     plain = connection.write.__func__  # bound, it would keep the connection alive
+    owner = os.getpid()
 
     def hang_up() -> None:
-        shut_down(known())
+        shut_down(known(), owner)
 
     head = b""
 

@@ -10,10 +10,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from manager import RequestTimeoutError, ServerUnavailableError, StreamInterruptedError
 
+from ..process.stage import parent
 from .either import PATIENCE, Heard, answers, is_alive, make_async, make_sync, until
 
 if TYPE_CHECKING:
@@ -183,3 +185,84 @@ async def test_a_cancelled_wait_is_not_complained_of(managed: dict[str, Any]) ->
     await asyncio.sleep(0)
     gc.collect()
     assert said == []
+
+
+async def test_every_part_ends_though_another_one_fails(
+    make: Make, managed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    m = make(**managed)
+    await m.load_model("simulated")
+    pid = m.status().pid
+    name, kind = ("aclose", httpx.AsyncClient) if make is make_async else ("close", httpx.Client)
+    close = getattr(kind, name)
+
+    def fail(client: Any) -> Any:
+        if make is make_async:
+            return fail_later(client)
+        close(client)
+        raise RuntimeError("this client does not close")
+
+    async def fail_later(client: Any) -> None:
+        await close(client)
+        raise RuntimeError("this client does not close")
+
+    monkeypatch.setattr(kind, name, fail)
+    with pytest.raises(RuntimeError, match="does not close"):
+        await m.aclose()
+    assert not is_alive(pid), "the lease ended all the same"
+
+
+async def test_a_forgotten_stream_that_cannot_be_closed_is_no_affair_of_the_next_call(
+    make: Make, slow: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = await slow.chat("simulated", LONG, stream=True, think=False)
+    name = "aclose" if make is make_async else "close"
+    close = getattr(httpx.Response, name)
+    failed: list[str] = []
+
+    def fail(response: Any) -> Any:
+        if response.request.url.path != "/api/chat":
+            return close(response)
+        if make is make_async:
+            return fail_later(response)
+        close(response)
+        failed.append(name)
+        raise httpx.CloseError("this connection does not close")
+
+    async def fail_later(response: Any) -> None:
+        await close(response)
+        failed.append(name)
+        raise httpx.CloseError("this connection does not close")
+
+    monkeypatch.setattr(httpx.Response, name, fail)
+    del stream
+    deadline = time.monotonic() + PATIENCE
+    while not failed:  # a thread may hold the stream for a moment
+        assert time.monotonic() < deadline
+        gc.collect()
+        assert await slow.version()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+async def test_nothing_is_sent_to_a_suspected_server_until_it_has_been_asked(
+    make: Make, managed: dict[str, Any]
+) -> None:
+    async with make(**managed) as m:
+        server = (await m.start_server()).pid
+        supervisor = parent(server)
+        heard = Heard(m, "request.retried")
+        os.kill(supervisor, signal.SIGSTOP)  # it does not answer what it is asked
+        try:
+            os.kill(server, signal.SIGKILL)
+            first = asyncio.ensure_future(m.list_models())
+            await heard.until("request.retried")
+            others = []
+            for _ in range(5):
+                await asyncio.sleep(0.05)  # the first may need a moment to ask
+                others.append(asyncio.ensure_future(m.embed("simulated-embed", "x", retry=False)))
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        assert await first
+        for other in others:
+            assert await other
+        assert len(heard.events) == 1

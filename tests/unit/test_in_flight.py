@@ -108,3 +108,26 @@ def test_a_stream_closes_once() -> None:
     in_flight.opened(stream)
     assert in_flight.closed(stream)
     assert not in_flight.closed(stream)
+
+
+def test_a_forked_child_begins_new_books() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    stream, call = waits("a", begun=True), waits("b")
+    in_flight.begin()
+    in_flight.opened(stream)
+    in_flight.asked(call)
+    in_flight.left("chat", "c")
+    in_flight.forgot(stream)
+    in_flight._lock.acquire()  # as a thread of the parent might
+    in_flight.after_fork()
+    counted: list[int] = []
+    other = threading.Thread(target=lambda: counted.append(in_flight.count()), daemon=True)
+    other.start()
+    other.join(20)
+    assert counted == [0]
+    assert in_flight.report() == {"waiting": [], "left": {}}
+    assert not list(in_flight.take_forgotten())
+    assert not in_flight.closed(stream)
+    in_flight.end()  # what the parent began
+    in_flight.begin()
+    assert in_flight.count() == 1
