@@ -159,20 +159,20 @@ class AsyncLines(Generic[T]):
         self.call.remaining()
         self._waiting_since = time.monotonic()
         try:
+            self._splitter.check()  # what came before a line that is too long has been read
             data = await anext(self._chunks, None)
+            if data is not None:
+                self._size += len(data)
+                self._waiting.extend(self._splitter.feed(data))
+                return
+        except LineTooLongError as error:
+            raise self.call.line_too_long(error) from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             if not self._cancelled:
                 self._server.suspect()
             raise self.call.lost(error, answering=True) from error
         finally:
             self._waiting_since = None
-        if data is not None:
-            self._size += len(data)
-            try:
-                self._waiting.extend(self._splitter.feed(data))
-            except LineTooLongError as error:
-                raise self.call.line_too_long(error) from error
-            return
         self._exhausted = True
         self.call.remaining()  # passed, it looks like the end of the body
         if (rest := self._splitter.finish()) is not None:
