@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -338,7 +339,7 @@ def _note_sender(connection: Any) -> None:
 
 def _make_client(settings: ClientSettings) -> httpx.Client:
     try:
-        return httpx.Client(
+        client = httpx.Client(
             base_url=settings.base_url,
             headers=settings.headers,
             verify=settings.ssl_context(),
@@ -355,3 +356,9 @@ def _make_client(settings: ClientSettings) -> httpx.Client:
             hint="pip install 'httpx[socks]'",
             key="client.proxy",
         ) from error
+    if settings.joins_chunks:
+        with contextlib.suppress(ImportError):  # an httpx that does without httpcore
+            from manager._sync.network import join_chunks
+
+            join_chunks(client)
+    return client
