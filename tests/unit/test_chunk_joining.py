@@ -209,6 +209,7 @@ places = st.lists(st.integers(0, 1000), max_size=20)
 @given(st.lists(any_answer, min_size=1, max_size=4), methods, places)
 def test_any_answers_in_any_pieces(answers: list[bytes], methods: list[str], at: list[int]) -> None:
     data = b"".join(answers)
+    compare([data], methods)
     compare(cut(data, at), methods)
     compare(cut(data, range(len(data))), methods)
 
@@ -224,14 +225,18 @@ def test_one_answer_after_the_other(answers: list[bytes], at: list[list[int]]) -
 
 
 @settings(max_examples=80, deadline=None)
-@given(payloads, st.integers(0, 200), st.binary(max_size=3), places)
+@given(payloads, st.integers(0, 100), st.binary(min_size=1, max_size=2), places)
 def test_chunks_with_a_fault_at_any_place(
     chunks: list[bytes], place: int, fault: bytes, at: list[int]
 ) -> None:
     data = b"".join([CHUNKED, *map(chunk, chunks), END])
     place = len(CHUNKED) + place % (len(data) - len(CHUNKED) + 1)
-    compare(cut(data[:place] + fault + data[place + len(fault) :], at))
-    compare(cut(data[:place] + fault + data[place:], at))
+    for broken in (
+        data[:place] + fault + data[place + len(fault) :],
+        data[:place] + fault + data[place:],
+    ):
+        compare([broken])
+        compare(cut(broken, at))
 
 
 @settings(deadline=None)
