@@ -32,6 +32,7 @@ class ClientSettings:
     trust_env: bool
     max_connections: int | None
     max_keepalive: int | None
+    joins_chunks: bool
 
     def ssl_context(self) -> ssl.SSLContext | bool:
         """Return how to check certificates.
@@ -102,6 +103,7 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
             trust_env=client.trust_env and not address.is_local,
             max_connections=client.max_connections,
             max_keepalive=client.max_keepalive,
+            joins_chunks=client.transport == "auto",
         ),
         timeouts=ResolvedTimeouts(
             connect=client.connect_timeout,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Final
 
 __all__ = ["MAX_LINE", "LineSplitter", "LineTooLongError"]
@@ -26,43 +27,67 @@ class LineSplitter:
     Source: https://github.com/ndjson/ndjson-spec
     """
 
-    __slots__ = ("_limit", "_pending", "_pending_size")
+    __slots__ = ("_limit", "_pending", "_pending_size", "_too_long")
 
     def __init__(self, limit: int = MAX_LINE) -> None:
         self._limit = limit
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._too_long = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the lines that ``data`` completes, without their ends; blank ones are left out.
 
+        Lines that came before one that is too long are returned; only then it is an error, here
+        or in ``check``.
+
         Raises:
             LineTooLongError: A line, complete or not, is longer than the limit.
         """
+        self.check()
         first, newline, rest = data.partition(b"\n")
         self._pending.append(first)
         self._pending_size += len(first)
         if self._pending_size > self._limit:
-            raise self._too_long()
+            self._give_up()
+            self.check()
         if not newline:
             return []
         lines = [self._joined(), *rest.split(b"\n")]
         if len(data) > self._limit and max(map(len, lines)) > self._limit:
-            raise self._too_long()
-        last = lines.pop()
-        self._pending.append(last)
-        self._pending_size = len(last)
-        return [line for line in lines if line and not line.isspace()]
+            lines = list(takewhile(self._is_short, lines))
+            self._give_up()
+        else:
+            last = lines.pop()
+            self._pending.append(last)
+            self._pending_size = len(last)
+        found = [line for line in lines if line and not line.isspace()]
+        if not found:
+            self.check()
+        return found
+
+    def check(self) -> None:
+        """Do nothing, unless a line was too long.
+
+        Raises:
+            LineTooLongError: It was.
+        """
+        if self._too_long:
+            raise LineTooLongError(f"a line has more than {self._limit} bytes")
+
+    def _is_short(self, line: bytes) -> bool:
+        return len(line) <= self._limit
+
+    def _give_up(self) -> None:
+        self._too_long = True
+        self._pending.clear()
+        self._pending_size = 0
 
     def _joined(self) -> bytes:
         whole = b"".join(self._pending)
         self._pending.clear()
         self._pending_size = 0
         return whole
-
-    def _too_long(self) -> LineTooLongError:
-        self._pending.clear()
-        return LineTooLongError(f"a line has more than {self._limit} bytes")
 
     def finish(self) -> bytes | None:
         """Return what came after the last line end, if anything."""

@@ -30,8 +30,10 @@ NAMES: Mapping[str, str] = {
     "anext": "next",
     # the standard library
     "AsyncIterator": "Iterator",
-    # httpx
+    # httpx and httpcore
     "AsyncClient": "Client",
+    "AsyncNetworkBackend": "NetworkBackend",
+    "AsyncNetworkStream": "NetworkStream",
     "aclose": "close",
     "aiter_bytes": "iter_bytes",
     "aread": "read",

@@ -150,6 +150,27 @@ class AsyncLines(Generic[T]):
     def __aiter__(self) -> AsyncIterator[T]:
         return self
 
+    def take(self) -> T | None:
+        """Return the next line if it has come already, without the detour of waiting for it.
+
+        ``None`` says nothing but that ``anext`` knows: it waits, or ends, or raises.
+        """
+        if self._closed or not self._reading.acquire(blocking=False):
+            return None
+        try:
+            if not self._waiting:
+                return None
+            self._last = item = self._decoded(self._waiting[0])
+            self._waiting.popleft()
+        except OllamaManagerError:
+            return None  # ``anext`` meets it again, and cleans up
+        except BaseException:
+            self._abort()
+            raise
+        finally:
+            self._reading.release()
+        return item
+
     async def __anext__(self) -> T:
         if not self._reading.acquire(blocking=False):
             raise InvalidRequestError(
@@ -176,32 +197,35 @@ class AsyncLines(Generic[T]):
         except StopAsyncIteration:
             raise
         except BaseException:  # a cancelled task, Ctrl-C: the server must stop generating
-            self._shut_down()
-            self._cancel_deadline()
-            self._closed = True
-            self._forget()
+            self._abort()
             raise
         return item
+
+    def _abort(self) -> None:
+        self._shut_down()
+        self._cancel_deadline()
+        self._closed = True
+        self._forget()
 
     async def _read(self) -> None:
         """Take in the next piece of the body."""
         self.call.remaining()
         self._waiting_since = time.monotonic()
         try:
+            self._splitter.check()  # what came before a line that is too long has been read
             data = await anext(self._chunks, None)
+            if data is not None:
+                self._size += len(data)
+                self._waiting.extend(self._splitter.feed(data))
+                return
+        except LineTooLongError as error:
+            raise self.call.line_too_long(error) from error
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             if not self._cancelled:
                 self._server.suspect()
             raise self.call.lost(error, answering=True) from error
         finally:
             self._waiting_since = None
-        if data is not None:
-            self._size += len(data)
-            try:
-                self._waiting.extend(self._splitter.feed(data))
-            except LineTooLongError as error:
-                raise self.call.line_too_long(error) from error
-            return
         self._exhausted = True
         self.call.remaining()  # passed, it looks like the end of the body
         if (rest := self._splitter.finish()) is not None:
@@ -209,8 +233,9 @@ class AsyncLines(Generic[T]):
 
     def _decoded(self, line: bytes) -> T:
         data = self.call.parse(line)
-        if as_object(data).get("error") is not None:
-            raise error_from_line(as_object(data), attempts=self.call.attempts, **self.call.context)
+        fields = as_object(data)
+        if fields.get("error") is not None:
+            raise error_from_line(fields, attempts=self.call.attempts, **self.call.context)
         return self.call.typed(data, line)
 
     def waiting(self) -> Waiting | None:

@@ -63,6 +63,18 @@ class _AsyncTokenStream(Generic[ChunkT]):
     async def __anext__(self) -> ChunkT:
         if self._complete:
             raise StopAsyncIteration
+        chunk = self._lines.take()
+        if chunk is None:
+            chunk = await self._wait()
+        answer = self._answer
+        answer.add(chunk)
+        if answer.is_last(chunk):
+            self._complete = True
+            await self._lines.complete()
+        return chunk
+
+    async def _wait(self) -> ChunkT:
+        """Return the next chunk, once it has come."""
         try:
             chunk = await anext(self._lines, None)
         except InvalidRequestError:
@@ -73,10 +85,6 @@ class _AsyncTokenStream(Generic[ChunkT]):
             raise broken from (error.__cause__ if broken is error else error)
         if chunk is None:
             raise self._ended_early()
-        self._answer.add(chunk)
-        if self._answer.is_last(chunk):
-            self._complete = True
-            await self._lines.complete()
         return chunk
 
     def _ended_early(self) -> Exception:

@@ -397,7 +397,7 @@ def _note_sender(connection: Any) -> None:
 
 def _make_client(settings: ClientSettings) -> httpx.AsyncClient:
     try:
-        return httpx.AsyncClient(
+        client = httpx.AsyncClient(
             base_url=settings.base_url,
             headers=settings.headers,
             verify=settings.ssl_context(),
@@ -414,3 +414,9 @@ def _make_client(settings: ClientSettings) -> httpx.AsyncClient:
             hint="pip install 'httpx[socks]'",
             key="client.proxy",
         ) from error
+    if settings.joins_chunks:
+        with contextlib.suppress(ImportError):  # an httpx that does without httpcore
+            from manager._async.network import join_chunks
+
+            join_chunks(client)
+    return client

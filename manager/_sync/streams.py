@@ -64,6 +64,18 @@ class _TokenStream(Generic[ChunkT]):
     def __next__(self) -> ChunkT:
         if self._complete:
             raise StopIteration
+        chunk = self._lines.take()
+        if chunk is None:
+            chunk = self._wait()
+        answer = self._answer
+        answer.add(chunk)
+        if answer.is_last(chunk):
+            self._complete = True
+            self._lines.complete()
+        return chunk
+
+    def _wait(self) -> ChunkT:
+        """Return the next chunk, once it has come."""
         try:
             chunk = next(self._lines, None)
         except InvalidRequestError:
@@ -74,10 +86,6 @@ class _TokenStream(Generic[ChunkT]):
             raise broken from (error.__cause__ if broken is error else error)
         if chunk is None:
             raise self._ended_early()
-        self._answer.add(chunk)
-        if self._answer.is_last(chunk):
-            self._complete = True
-            self._lines.complete()
         return chunk
 
     def _ended_early(self) -> Exception:

@@ -398,7 +398,7 @@ def _note_sender(connection: Any) -> None:
 
 def _make_client(settings: ClientSettings) -> httpx.Client:
     try:
-        return httpx.Client(
+        client = httpx.Client(
             base_url=settings.base_url,
             headers=settings.headers,
             verify=settings.ssl_context(),
@@ -415,3 +415,9 @@ def _make_client(settings: ClientSettings) -> httpx.Client:
             hint="pip install 'httpx[socks]'",
             key="client.proxy",
         ) from error
+    if settings.joins_chunks:
+        with contextlib.suppress(ImportError):  # an httpx that does without httpcore
+            from manager._sync.network import join_chunks
+
+            join_chunks(client)
+    return client

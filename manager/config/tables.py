@@ -84,7 +84,9 @@ class ClientConfig:
         optional(COUNT), 32, "How many idle connections are kept for later requests."
     )
     transport: Transport = key(  # noqa: RUF009
-        choice("auto", "httpx"), "auto", "What sends requests: the fastest there is, or httpx."
+        choice("auto", "httpx"),
+        "auto",
+        "auto joins the HTTP chunks that arrive together before httpx reads them; httpx does not.",
     )
 
 

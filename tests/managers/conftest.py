@@ -29,6 +29,14 @@ def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(params=["auto", "httpx"])
+def each_transport(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, own_environment: None
+) -> None:
+    """Lets a test run with everything that ``[client] transport`` may be."""
+    monkeypatch.setenv("OLLAMA_MANAGER_CLIENT_TRANSPORT", request.param)
+
+
 @pytest.fixture(params=["sync", "async"])
 def make(request: pytest.FixtureRequest) -> Make:
     """Makes a manager of either kind, behind one interface; the test closes it."""

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
         Exchange,
     )
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 QUICK = {"initial_delay": 0.01, "max_delay": 0.02}
 PATIENT = 10.0
 

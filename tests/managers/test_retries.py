@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from .either import Make
     from .hostile_server import Exchange
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 LAYER = "sha256:" + "0" * 64
 SUCCESS = b'{"status":"success"}\n'
 

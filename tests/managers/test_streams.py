@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from .either import Make
 
+pytestmark = pytest.mark.usefixtures("each_transport")
+
 LONG = "write 20000 words"  # minutes at the slow server's pace
 WEATHER = {
     "type": "function",

@@ -17,10 +17,10 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls default defaults errors events extra_body hosts http images in_flight
-    json_values keep_alive messages missing model_requests names narrowing ndjson options
-    progress quantities redaction requests retry schemas server_settings shown spelling status
-    timeouts tool_functions tools types version
+    accumulate arguments calls chunk_joining default defaults errors events extra_body hosts
+    http images in_flight json_values keep_alive messages missing model_requests names
+    narrowing ndjson options progress quantities redaction requests retry schemas
+    server_settings shown spelling status timeouts tool_functions tools types version
 """.split()  # noqa: SIM905
 # A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
 MAY_KNOW_HTTPX = {"calls", "failures"}
@@ -141,7 +141,8 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in ("transport", "lines")}
+    speakers = ("transport", "lines", "network")
+    allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
     for path in ALL:
         if relative(path) not in {*allowed, "failures.py"}:
             assert not imported(path) & {"httpx", "httpcore"}, relative(path)

@@ -97,14 +97,15 @@ def test_lines_may_be_as_long_as_the_limit(data: bytes, cuts: list[int], limit: 
     lines = data.split(b"\n")
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
     splitter = LineSplitter(limit)
+    found: list[bytes] = []
     try:
-        found = [
-            line
-            for begin, end in itertools.pairwise(places)
-            for line in splitter.feed(data[begin:end])
-        ]
+        for begin, end in itertools.pairwise(places):
+            found += splitter.feed(data[begin:end])
+        splitter.check()
     except LineTooLongError:
         assert max(map(len, lines)) > limit
+        short = itertools.takewhile(lambda line: len(line) <= limit, lines)
+        assert found == [line for line in short if line.strip()], "all that came before it"
     else:
         assert max(map(len, lines)) <= limit
         rest = splitter.finish()
@@ -118,3 +119,19 @@ def test_a_line_without_end_is_not_kept() -> None:
     with pytest.raises(LineTooLongError, match="more than 1000 bytes"):
         splitter.feed(b"x")
     assert splitter.finish() is None
+
+
+@pytest.mark.parametrize("bad", [b"x" * 11, b"x" * 11 + b"\n", b"x" * 11 + b"\ngood\n"])
+def test_lines_before_one_that_is_too_long_come_first(bad: bytes) -> None:
+    splitter = LineSplitter(limit=10)
+    assert splitter.feed(b"one\ntwo\n\n" + bad) == [b"one", b"two"]
+    with pytest.raises(LineTooLongError):
+        splitter.check()
+    with pytest.raises(LineTooLongError):
+        splitter.feed(b"good\n")
+    assert splitter.finish() is None
+
+
+def test_a_line_that_is_too_long_is_an_error_at_once_where_nothing_came_before() -> None:
+    with pytest.raises(LineTooLongError):
+        LineSplitter(limit=10).feed(b"\n \n" + b"x" * 11 + b"\n")
