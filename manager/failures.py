@@ -22,6 +22,7 @@ from manager.errors import (
     ServerBusyError,
     ServerUnavailableError,
 )
+from manager.redaction import without_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -261,7 +262,7 @@ def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
 def _without_secrets(url: str) -> str:
     """Return a URL without what may hold a password or a token: user, query and fragment."""
     plain = re.split(r"[?#]", url, maxsplit=1)[0]
-    return re.sub(r"^([^/]*//)[^/]*@", r"\1", plain)[:_MAX_TEXT]
+    return without_user(plain)[:_MAX_TEXT]
 
 
 def _classified(

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-__all__ = ["MAX_TEXT", "redact_headers", "summarize_body"]
+__all__ = ["MAX_TEXT", "redact_headers", "summarize_body", "without_user"]
 
 MAX_TEXT = 2_000
 """Longer texts are cut after this many characters."""
 
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie|passw|credential|signature", re.I)
 _MASK = "***"
+_USER = re.compile(r"^([^/]*//)[^/]*@")
 _MAX_ITEMS = 100
 _MAX_DEPTH = 20
 _VECTORS = frozenset({"embedding", "embeddings"})
@@ -25,6 +26,11 @@ def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
         name: _MASK if _SECRET_HEADER.search(name) else _cut(str(text))
         for name, text in headers.items()
     }
+
+
+def without_user(url: str) -> str:
+    """Return a URL without the user and password that it may hold."""
+    return _USER.sub(r"\1***@", url)
 
 
 def summarize_body(body: object) -> object:

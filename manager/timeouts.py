@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 import attrs
 
 from manager.errors import InvalidRequestError
+from manager.spelling import shown
 
 __all__ = ["DEFAULT", "Default", "TimeoutInput", "Timeouts", "resolve_timeouts", "whole_wait"]
 
@@ -120,7 +121,7 @@ def _checked(argument: str, seconds: object) -> float:
         )
     if not 0 < seconds < math.inf:
         raise InvalidRequestError(
-            f"{argument} must be a positive, finite number of seconds, got {seconds}",
+            f"{argument} must be a positive, finite number of seconds, got {shown(seconds)}",
             argument=argument,
             hint="use None for no limit",
         )
