@@ -78,6 +78,7 @@ class Call(Generic[T]):
         # what the caller is to get for the error that ends the call
         self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
         self._over = False
+        self._written = 0  # the last attempt whose answer is in the log
         self._model = model
         self._policy = policy
         self._events = events
@@ -200,6 +201,21 @@ class Call(Generic[T]):
                 model=self._model,
                 headers=headers,
                 body=self.request.json,
+            )
+
+    def note_error(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Write down an answer that says that this attempt failed."""
+        self._written = self.attempts
+        if self._log.calls:
+            self._log.response(
+                self.request_id,
+                self.request.operation_id,
+                status=status,
+                seconds=time.monotonic() - self._began,
+                attempt=self.attempts,
+                received=len(content),
+                headers=headers,
+                body=_readable(content) if self._log.bodies else None,
             )
 
     def delay_after(self, error: OllamaManagerError, *, supervised: bool) -> float:
@@ -346,7 +362,7 @@ class Call(Generic[T]):
                     seconds=seconds,
                 )
             )
-        if self._log.calls:
+        if self._log.calls and self._written != self.attempts:
             self._log.response(
                 self.request_id,
                 self.request.operation_id,
@@ -417,6 +433,13 @@ def _as_it_is(error: OllamaManagerError) -> OllamaManagerError:
 def _as_json(answer: object) -> object:
     to_dict = getattr(answer, "to_dict", None)
     return to_dict() if callable(to_dict) else None
+
+
+def _readable(content: bytes) -> object:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return content.decode("utf-8", "replace")
 
 
 def _tokens_per_second(answer: object) -> float | None:

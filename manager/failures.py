@@ -22,7 +22,7 @@ from manager.errors import (
     ServerBusyError,
     ServerUnavailableError,
 )
-from manager.redaction import without_user
+from manager.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -250,19 +250,13 @@ def _recognised(message: str, details: dict[str, Any]) -> APIError | None:
 
 
 def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
-    where = f" to {_without_secrets(location)}" if location else ""
+    where = f" to {without_secrets(location)[:_MAX_TEXT]}" if location else ""
     return APIError(
         f"the server redirects{where}, and redirects are not followed",
         code="redirected",
         hint="set `host` to the address that answers itself",
         **details,
     )
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL without what may hold a password or a token: user, query and fragment."""
-    plain = re.split(r"[?#]", url, maxsplit=1)[0]
-    return without_user(plain)[:_MAX_TEXT]
 
 
 def _classified(

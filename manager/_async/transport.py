@@ -247,6 +247,7 @@ class AsyncTransport:
         self._server.note_answer()
         if not response.is_success:
             body = await self._read(call, response)
+            call.note_error(response.status_code, response.headers, body)
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 

@@ -248,6 +248,7 @@ class Transport:
         self._server.note_answer()
         if not response.is_success:
             body = self._read(call, response)
+            call.note_error(response.status_code, response.headers, body)
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 

@@ -430,3 +430,34 @@ async def test_a_prompt_that_fills_its_context_is_told(
     assert len(told) == 1
     assert "2040" in told[0]
     assert "2048" in told[0]
+
+
+@pytest.mark.parametrize("level", ["errors", "calls", "headers", "bodies"])
+async def test_answers_that_are_errors_are_logged_like_others(
+    make: Make, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [
+        says(b'{"error":"busy for now"}', 503, "X-Trace: t-1", "Set-Cookie: s3cret"),
+        says(b"no such place", 404, "X-Trace: t-2", kind="text/plain"),
+    ]
+    with Hostile(*answers) as server:
+        async with using(make, server, logging={"level": level}) as m:
+            with pytest.raises(APIError):
+                await m.chat("m", "hi")
+    calls = [record.__dict__["ollama_call"] for record in caplog.records]
+    logged = [call for call in calls if call["event"] == "response"]
+    assert [call["status"] for call in logged] == ([] if level == "errors" else [503, 404])
+    for call, trace in zip(logged, ("t-1", "t-2"), strict=False):
+        headers = {name.lower(): text for name, text in call.get("headers", {}).items()}
+        assert headers.get("x-trace") == (None if level == "calls" else trace)
+    bodies = [call["body"] for call in logged if "body" in call]
+    assert bodies == ([{"error": "busy for now"}, "no such place"] if level == "bodies" else [])
+    assert "s3cret" not in str(calls)
+
+
+async def test_an_absence_is_logged_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with Hostile(gone) as server:
+        async with using(make, server, logging={"level": "calls"}) as m:
+            assert await m.has_model("m") is False
+    calls = [record.__dict__["ollama_call"] for record in caplog.records]
+    assert [call["status"] for call in calls if call["event"] == "response"] == [404]
