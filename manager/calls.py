@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from manager.context import explain_full_context
-from manager.errors import ResponseDecodeError
+from manager.errors import ModelNotFoundError, ResponseDecodeError
 from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
 from manager.failures import error_from_transport, timeout_error
 from manager.in_flight import Waiting
@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 # The system may wake up a little early.
 _TICK = 0.01
+
+# Statuses after which a request may have been carried out all the same.
+_LEFT_OPEN = frozenset({408, 502, 504})
 
 _prefix = os.urandom(3).hex()
 _numbers = itertools.count(1)
@@ -73,7 +76,10 @@ class Call(Generic[T]):
         self._failures = 0
         self._waited = 0.0  # for the server to be ready
         self.absence_is_answer: bool = False
+        # what the caller is to get for the error that ends the call
+        self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
         self._over = False
+        self._written = 0  # the last attempt whose answer is in the log
         self._model = model
         self._policy = policy
         self._events = events
@@ -129,27 +135,42 @@ class Call(Generic[T]):
             (limit for limit in (self.remaining(), seconds) if limit is not None), default=None
         )
 
-    def lost(self, error: Exception, *, answering: bool) -> OllamaManagerError:
-        """Return what an exception of httpx means; ``answering``: the answer had begun."""
-        left = self.left()
-        if left is not None and left < _TICK:
-            return self.timed_out("total")
-        return error_from_transport(
-            error, self.timeouts, answering=answering, attempts=self.attempts, **self.context
+    def lost(
+        self, error: Exception, *, answering: bool, connections: int | None = None
+    ) -> OllamaManagerError:
+        """Return what an exception of httpx means.
+
+        Args:
+            error: The exception.
+            answering: Whether the answer had begun.
+            connections: How many there may be at once.
+        """
+        meant = error_from_transport(
+            error,
+            self.timeouts,
+            answering=answering,
+            connections=connections,
+            attempts=self.attempts,
+            **self.context,
         )
+        left = self.left()
+        if left is not None and left < _TICK and meant.code != "connections_in_use":
+            return self.timed_out("total")
+        return meant
 
     def timed_out(self, which: str) -> OllamaManagerError:
         """Return the error for a limit that passed."""
         return timeout_error(which, self.timeouts, attempts=self.attempts, **self.context)
 
     def waited(self, seconds: float) -> None:
-        """Note that the server was waited for, which the budget of retries does not count."""
+        """Note a wait that the budget of retries does not count."""
         self._waited += seconds
 
     def resend(self) -> None:
         """End the connection on which the answer is waited for: the request is sent again."""
-        hang_up = self.hang_up  # another thread may be done with it at this moment
-        if self.asked_at is not None and hang_up is not None:
+        hang_up, since = self.hang_up, self.asked_at  # another thread may be done with it now
+        if since is not None and hang_up is not None:
+            self.waited(time.monotonic() - since)  # in vain, and for no fault of its own
             hang_up()
 
     def waiting(self) -> Waiting | None:
@@ -183,6 +204,21 @@ class Call(Generic[T]):
                 body=self.request.json,
             )
 
+    def note_error(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        """Write down an answer that says that this attempt failed."""
+        self._written = self.attempts
+        if self._log.calls:
+            self._log.response(
+                self.request_id,
+                self.request.operation_id,
+                status=status,
+                seconds=time.monotonic() - self._began,
+                attempt=self.attempts,
+                received=len(content),
+                headers=headers,
+                body=_readable(content) if self._log.bodies else None,
+            )
+
     def delay_after(self, error: OllamaManagerError, *, supervised: bool) -> float:
         """Return the seconds to wait before the request is sent again.
 
@@ -191,9 +227,9 @@ class Call(Generic[T]):
             supervised: Whether the next attempt waits until the server is known to be ready.
 
         Raises:
-            OllamaManagerError: ``error``, when it is not sent again.
+            OllamaManagerError: ``outcome`` of ``error``, when it is not sent again.
         """
-        if self.absence_is_answer and error.status_code == 404:
+        if self.absence_is_answer and self.is_absence(error):
             self.finish(404, 0, {}, None)
             raise error
         self._failures += 1  # one that was not even sent, for want of a server, counts too
@@ -204,6 +240,7 @@ class Call(Generic[T]):
                 "code": error.code,
                 "message": error.message,
                 "after_seconds": round(elapsed, 3),
+                **({} if error.status_code is None else {"status_code": error.status_code}),
             }
         )
         decision = decide(
@@ -215,10 +252,13 @@ class Call(Generic[T]):
             supervised=supervised,
         )
         if decision.delay is None or not self._is_in_time(elapsed + decision.delay):
+            last = self.outcome(error)
             if supervised and self._failures > 1 and self._was_lost_each_time():
-                error.hint = "the server was lost each time: server_log() may tell why"
-            self.fail(error)
-            raise error
+                last.hint = "the server was lost each time: server_log() may tell why"
+            self.fail(last)
+            if last is error:
+                raise error
+            raise last from error
         if self._events.active:
             self._events.emit(
                 RequestRetried(
@@ -253,8 +293,17 @@ class Call(Generic[T]):
         return (
             self.request.operation_id == "delete_model"
             and error.status_code == 404
-            and any(tried["code"] == "connection_lost" for tried in self._tried)
+            and any(
+                tried["code"] == "connection_lost" or tried.get("status_code") in _LEFT_OPEN
+                for tried in self._tried
+            )
         )
+
+    def is_absence(self, error: OllamaManagerError) -> bool:
+        """Whether Ollama says that what was asked for is not there; a proxy's 404 does not."""
+        if self.request.operation_id == "blob_exists":  # answered without a body to tell by
+            return error.status_code == 404
+        return isinstance(error, ModelNotFoundError)
 
     def _was_lost_each_time(self) -> bool:
         return all(tried["code"] == "connection_lost" for tried in self._tried)
@@ -314,7 +363,7 @@ class Call(Generic[T]):
                     seconds=seconds,
                 )
             )
-        if self._log.calls:
+        if self._log.calls and self._written != self.attempts:
             self._log.response(
                 self.request_id,
                 self.request.operation_id,
@@ -378,9 +427,20 @@ class Call(Generic[T]):
         )
 
 
+def _as_it_is(error: OllamaManagerError) -> OllamaManagerError:
+    return error
+
+
 def _as_json(answer: object) -> object:
     to_dict = getattr(answer, "to_dict", None)
     return to_dict() if callable(to_dict) else None
+
+
+def _readable(content: bytes) -> object:
+    try:
+        return msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return content.decode("utf-8", "replace")
 
 
 def _tokens_per_second(answer: object) -> float | None:

@@ -109,7 +109,11 @@ class OllamaManagerError(Exception):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (_restore, (type(self), self.message, self.__dict__.copy()))
+        state = self.__dict__.copy()
+        state["details"] = dict(self.details)
+        if "__notes__" in state:  # a copy may get notes of its own
+            state["__notes__"] = list(state["__notes__"])
+        return (_restore, (type(self), self.message, state))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of the error as JSON-ready data; what does not apply is ``None``."""

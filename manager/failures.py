@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -21,6 +22,7 @@ from manager.errors import (
     ServerBusyError,
     ServerUnavailableError,
 )
+from manager.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +63,19 @@ _RUNNER_DIED = re.compile(
     r"|signal: killed",
     re.IGNORECASE,
 )
+# What Ollama says when it cannot reach the hub, though it may in a moment.
+_NETWORK_FAILED = re.compile(
+    r"\bEOF\b|i/o timeout|connection reset|dial tcp|TLS handshake|max retries exceeded",
+    re.IGNORECASE,
+)
+# What waiting does not mend, whatever stands before it.
+_LASTING = re.compile(
+    r"unauthorized|no space left|disk quota|read-only file system|permission denied|x509"
+    r"|file does not exist",
+    re.IGNORECASE,
+)
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
+_MAX_RETRY_AFTER = 86_400.0
 
 
 def error_from_status(
@@ -114,11 +129,22 @@ def error_from_line(line: Mapping[str, Any], **context: Any) -> APIError:
         return CapabilityError(message, **context)
     if "unauthorized" in message.lower():
         return AuthenticationError(message, hint="sign in with `ollama signin`", **context)
-    return APIError(message, **context)
+    return APIError(message, retryable=_may_pass(message), **context)
+
+
+def _may_pass(message: str) -> bool:
+    if _LASTING.search(message):
+        return False
+    return bool(_RUNNER_DIED.search(message) or _NETWORK_FAILED.search(message))
 
 
 def error_from_transport(
-    error: Exception, timeouts: ResolvedTimeouts, *, answering: bool, **context: Any
+    error: Exception,
+    timeouts: ResolvedTimeouts,
+    *,
+    answering: bool,
+    connections: int | None = None,
+    **context: Any,
 ) -> OllamaManagerError:
     """Return what an exception of httpx means.
 
@@ -126,11 +152,13 @@ def error_from_transport(
         error: The exception.
         timeouts: The limits that were in force.
         answering: Whether the answer had begun.
+        connections: How many there may be at once.
         context: What is known of the call.
     """
-    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        which = "connect" if isinstance(error, httpx.ConnectTimeout) else "first_token"
-        return timeout_error(which, timeouts, **context)
+    if isinstance(error, httpx.PoolTimeout):
+        return _connections_in_use(connections, timeouts, context)
+    if isinstance(error, httpx.ConnectTimeout):
+        return timeout_error("connect", timeouts, **context)
     if isinstance(error, httpx.TimeoutException):
         return timeout_error("chunk" if answering else "first_token", timeouts, **context)
     if isinstance(error, httpx.ConnectError):
@@ -181,6 +209,27 @@ def timeout_error(which: str, timeouts: ResolvedTimeouts, **context: Any) -> Req
     )
 
 
+def _connections_in_use(
+    connections: int | None, timeouts: ResolvedTimeouts, context: dict[str, Any]
+) -> RequestTimeoutError:
+    limits = {"first_token": timeouts.first_token, "total": timeouts.total}
+    which, seconds = min(
+        ((name, limit) for name, limit in limits.items() if limit is not None),
+        key=lambda entry: entry[1],
+        default=("first_token", None),
+    )
+    count = "" if connections is None else f"{connections} "
+    within = "" if seconds is None else f" within {seconds:g} s"
+    return RequestTimeoutError(
+        f"all {count}connections are in use, and none was free{within}",
+        code="connections_in_use",
+        hint="raise max_connections under [client], or close the streams that are not read",
+        timeout=which,
+        seconds=seconds,
+        **context,
+    )
+
+
 def _recognised(message: str, details: dict[str, Any]) -> APIError | None:
     """Return the error that these words mean with any status, and in a stream."""
     if _CONTEXT_SIZE.search(details.get("raw", message)):
@@ -201,7 +250,7 @@ def _recognised(message: str, details: dict[str, Any]) -> APIError | None:
 
 
 def _redirected(location: str | None, details: dict[str, Any]) -> APIError:
-    where = f" to {location}" if location else ""
+    where = f" to {without_secrets(location)[:_MAX_TEXT]}" if location else ""
     return APIError(
         f"the server redirects{where}, and redirects are not followed",
         code="redirected",
@@ -287,12 +336,34 @@ def _plain_text(body: bytes) -> str:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return Retry-After in seconds; its other form, a date, is for caches and not read."""
-    try:
-        seconds = float(headers.get("retry-after", ""))
-    except ValueError:
+    """Return Retry-After in seconds, a day at most; it may be a date.
+
+    Source: RFC 9110 section 10.2.3.
+    """
+    text = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), _MAX_RETRY_AFTER)
+    then = _moment(text)
+    if then is None:
         return None
-    return seconds if 0 <= seconds < 86_400 else None
+    # the server's own clock, where it tells: ours may be wrong
+    now = _moment(headers.get("date", ""))
+    seconds = then - (time.time() if now is None else now)
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+
+
+def _moment(date: str) -> float | None:
+    """Return a date of HTTP in seconds since the epoch, or ``None`` where it is none."""
+    if not date:
+        return None
+    from datetime import UTC
+    from email.utils import parsedate_to_datetime
+
+    try:
+        moment = parsedate_to_datetime(date)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None
 
 
 def _reason(error: Exception) -> str:

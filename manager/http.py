@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from manager.errors import ConfigError
+from manager.redaction import without_user
 from manager.timeouts import ResolvedTimeouts
 from manager.version import __version__
 
@@ -28,7 +29,7 @@ class ClientSettings:
     secure: bool
     verify: bool | str
     cert: str | tuple[str, str] | None
-    proxy: str | None
+    proxy: str | None = attrs.field(repr=lambda url: repr(url and without_user(url)))
     trust_env: bool
     max_connections: int | None
     max_keepalive: int | None
@@ -77,13 +78,20 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
     """Return what ``config`` means for HTTP.
 
     Raises:
-        ConfigError: The API key would be sent in the clear.
+        ConfigError: The API key, or the header authorization, would be sent in the clear.
     """
     address, client = config.server.host, config.client
     headers = {"user-agent": f"axiom-ollama-manager/{__version__}", "accept": "application/json"}
     headers.update(client.headers)
+    in_the_clear = address.scheme != "https" and not address.is_local
+    if in_the_clear and any(name.lower() == "authorization" for name in client.headers):
+        raise ConfigError(
+            f"the header authorization would be sent to {address} unencrypted",
+            hint="use https in server.host, or leave the header out of client.headers",
+            key="client.headers",
+        )
     if client.api_key is not None:
-        if address.scheme != "https" and not address.is_local:
+        if in_the_clear:
             raise ConfigError(
                 f"client.api_key would be sent to {address} unencrypted",
                 hint="use https in server.host, or leave the key out",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +17,21 @@ __all__ = ["encode_image", "encode_images"]
 
 # No image file is smaller. A shorter text that happens to be valid base64 is a word or a file name.
 _SMALLEST = 24
+# PNG, JPEG, GIF, BMP, TIFF of either byte order, JPEG XL; WebP, and WAVE for models that hear.
+_BEGINNINGS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"\xff\x0a",
+    b"RIFF",
+)
+# The same as base64, which makes no image when it is encoded again.
+_ENCODED = (b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"data:")
+_DATA_URL = re.compile(r"data:([^,;]*)(;[^,]*)?;base64,", re.IGNORECASE)
+_MEDIA = ("image/", "audio/", "application/octet-stream")
 _FORMS = "Give the image's bytes, a pathlib.Path, a file opened with mode 'rb', or base64 text."
 
 
@@ -39,7 +55,8 @@ def encode_image(image: object, argument: str) -> str:
 
     Bytes are the image itself, a path names its file, an object with ``read()`` is read, and a
     string is base64, with or without ``data:...;base64,`` before it. A string is never taken for
-    a path or a URL.
+    a path or a URL, and it must begin as an image does; bytes are not looked at, unless they are
+    base64 themselves, which is refused.
 
     Args:
         image: The image.
@@ -62,6 +79,12 @@ def encode_image(image: object, argument: str) -> str:
         )
     if not data:
         raise _wrong(f"{argument} is empty", argument)
+    if data.startswith(_ENCODED):
+        raise _wrong(
+            f"{argument} is base64 text as bytes; as an image it would be encoded twice",
+            argument,
+            "Give it as a string: data.decode().",
+        )
     return base64.b64encode(data).decode("ascii")
 
 
@@ -72,19 +95,26 @@ def _check_base64(text: str, argument: str) -> str:
             argument,
             "Download the image first and give its bytes.",
         )
-    if text.startswith("data:") and ";base64," in text[:200]:
-        text = text.partition(",")[2]
+    encoded = text
+    if url := _DATA_URL.match(text[:200]):
+        # left out, the type may be anything
+        encoded = text[url.end() :] if url[1].lower().startswith(_MEDIA) or not url[1] else ""
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    if len(data) < _SMALLEST:
+    if len(data) < _SMALLEST or not _begins_as_image(data):
         raise _wrong(
             f"{argument} is a string that is no image in base64: {shown(text)}",
             argument,
             "For a file give pathlib.Path(...); for raw data give bytes.",
         )
-    return text
+    return encoded
+
+
+def _begins_as_image(data: bytes) -> bool:
+    # HEIC and AVIF are boxes of a file like MP4's: the length of the first, then its name
+    return data.startswith(_BEGINNINGS) or data[4:8] == b"ftyp"
 
 
 def _read_file(image: os.PathLike[str], argument: str) -> bytes:

@@ -63,6 +63,10 @@ def check_json(value: object, argument: str, *, depth: int = 0) -> JSON:
     if isinstance(value, str):
         return validate_text(value, argument)
     if isinstance(value, int):
+        if not -(2**63) <= value < 2**64:
+            raise InvalidRequestError(
+                f"{argument} does not fit 64 bits: {shown(value)}", argument=argument
+            )
         return int(value)
     if isinstance(value, float):
         if not math.isfinite(value):

@@ -25,6 +25,7 @@ _NANOSECONDS = {
     "h": 3600 * 10**9,
 }
 _LONGEST = 2**63 - 1  # Go counts durations as nanoseconds in an int64.
+_MOST_DIGITS = 100
 _PIECE = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?")
 _FORMS = (
@@ -57,7 +58,7 @@ def check_keep_alive(value: object, *, argument: str = "keep_alive") -> float | 
     if isinstance(value, float) and not math.isfinite(value):
         raise _wrong(f"{argument} must be finite, got {value}", argument)
     if value * 10**9 > _LONGEST:
-        raise _wrong(f"{argument} is longer than Ollama can count: {value} s", argument)
+        raise _wrong(f"{argument} is longer than Ollama can count: {shown(value)} s", argument)
     # Every negative number means the same, and -1 cannot overflow.
     return -1 if value < 0 else value
 
@@ -90,6 +91,8 @@ def _check_duration(text: str, argument: str) -> str:
     nanoseconds = Fraction(0)
     position = 0
     while match := _PIECE.match(body, position):
+        if len(match[1]) > _MOST_DIGITS:  # Python refuses to read thousands, and Go too
+            raise _wrong(f"{argument} has too many digits: {shown(text)}", argument)
         nanoseconds += Fraction(match[1].rstrip(".")) * _NANOSECONDS[match[2]]
         position = match.end()
     if not body or position != len(body):
@@ -97,12 +100,18 @@ def _check_duration(text: str, argument: str) -> str:
             raise InvalidRequestError(
                 f"{argument} {shown(text)} has no unit",
                 argument=argument,
-                hint=f'Give the number {text} for seconds, or add a unit: "{text}s", "{text}m".',
+                hint=_add_unit(text),
             )
         raise _wrong(f"{argument} is no duration: {shown(text)}", argument)
     if nanoseconds > _LONGEST:
         raise _wrong(f"{argument} is longer than Ollama can count: {shown(text)}", argument)
     return text
+
+
+def _add_unit(text: str) -> str:
+    if len(text) > _MOST_DIGITS:
+        return _FORMS
+    return f'Give the number {text} for seconds, or add a unit: "{text}s", "{text}m".'
 
 
 def _wrong(message: str, argument: str) -> InvalidRequestError:

@@ -151,7 +151,7 @@ def _check_integer(value: object, place: str) -> int:
     except TypeError:
         raise _ill_typed(place, "an integer", value) from None
     if not -_INT64 <= number < _INT64:
-        raise InvalidRequestError(f"{place} does not fit 64 bits: {number}", argument=place)
+        raise InvalidRequestError(f"{place} does not fit 64 bits: {shown(number)}", argument=place)
     return number
 
 

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-__all__ = ["MAX_TEXT", "redact_headers", "summarize_body"]
+__all__ = ["MAX_TEXT", "redact_headers", "summarize_body", "without_secrets", "without_user"]
 
 MAX_TEXT = 2_000
 """Longer texts are cut after this many characters."""
 
 _SECRET_HEADER = re.compile(r"auth|token|key|secret|cookie|passw|credential|signature", re.I)
 _MASK = "***"
+_USER = re.compile(r"^([^/]*//)[^/]*@")
 _MAX_ITEMS = 100
 _MAX_DEPTH = 20
 _VECTORS = frozenset({"embedding", "embeddings"})
@@ -22,9 +23,23 @@ _PICTURES = frozenset({"images", "image"})
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return headers without the value of any that may be a credential."""
     return {
-        name: _MASK if _SECRET_HEADER.search(name) else _cut(str(text))
+        name: _MASK if _SECRET_HEADER.search(name) else _cut(_harmless(name, str(text)))
         for name, text in headers.items()
     }
+
+
+def _harmless(name: str, text: str) -> str:
+    return without_secrets(text) if name.lower() == "location" else text
+
+
+def without_user(url: str) -> str:
+    """Return a URL without the user and password that it may hold."""
+    return _USER.sub(r"\1***@", url)
+
+
+def without_secrets(url: str) -> str:
+    """Return a URL without what may hold a password or a token: user, query and fragment."""
+    return without_user(re.split(r"[?#]", url, maxsplit=1)[0])
 
 
 def summarize_body(body: object) -> object:

@@ -12,7 +12,6 @@ from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
-    InternalServerError,
     InvalidRequestError,
     RequestTimeoutError,
     ServerBusyError,
@@ -99,7 +98,7 @@ def decide(
         policy: The configured backoff.
         error: What the last attempt ended with.
         attempt: How many attempts there were.
-        elapsed: Seconds since the first one began.
+        elapsed: Seconds since the first one began, without those in which the server was not ready.
         repeatable: False once something has begun that a second request would repeat.
         supervised: Whether a supervisor says when the server is ready again, so that no delay
             has to be guessed after a lost connection.
@@ -113,16 +112,24 @@ def decide(
         return RetryDecision(None, f"{error.code} does not pass by itself")
     if attempt >= policy.max_attempts:
         return RetryDecision(None, f"all {policy.max_attempts} attempts failed")
-    if supervised and not isinstance(error, APIError):
+    awaited = supervised and not isinstance(error, APIError)
+    delay = 0.0 if awaited else _delay(policy, error, attempt, rand)
+    if policy.budget is not None and elapsed + delay > policy.budget:
+        return RetryDecision(None, f"the retry budget of {policy.budget:g} s is spent")
+    if awaited:
         return RetryDecision(0.0, f"{error.code}; its supervisor tells when it is ready")
+    return RetryDecision(delay, error.code)
+
+
+def _delay(
+    policy: RetryConfig, error: OllamaManagerError, attempt: int, rand: Callable[[], float]
+) -> float:
     longest = _longest_delay(policy, attempt)
     delay = longest * rand() if policy.jitter else longest
     retry_after = error.details.get("retry_after")
     if isinstance(retry_after, int | float):
         delay = max(delay, min(float(retry_after), _MAX_RETRY_AFTER))
-    if policy.budget is not None and elapsed + delay > policy.budget:
-        return RetryDecision(None, f"the retry budget of {policy.budget:g} s is spent")
-    return RetryDecision(delay, error.code)
+    return delay
 
 
 def _longest_delay(policy: RetryConfig, attempt: int) -> float:
@@ -139,8 +146,8 @@ def _was_never_sent(error: OllamaManagerError) -> bool:
 def _is_passing(error: OllamaManagerError) -> bool:
     if isinstance(error, ServerUnavailableError):
         return error.retryable
-    if isinstance(error, InternalServerError):
-        return error.status_code in _RETRIED_STATUSES or error.retryable
     if isinstance(error, ServerBusyError):
         return True
-    return isinstance(error, APIError) and error.status_code in _RETRIED_STATUSES
+    if isinstance(error, APIError):
+        return error.status_code in _RETRIED_STATUSES or error.retryable
+    return False

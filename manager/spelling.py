@@ -30,5 +30,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
 
 def shown(value: object) -> str:
     """Return ``value`` as an error message quotes it: never long, never on several lines."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = f"{type(value).__name__} that is too long to show"
     return text if len(text) <= _SHOWN_LENGTH else f"{text[: _SHOWN_LENGTH - 3]}..."

@@ -9,6 +9,7 @@ import attrs
 
 from manager.default import DEFAULT, Default
 from manager.errors import InvalidRequestError
+from manager.spelling import shown
 
 __all__ = ["TimeoutInput", "Timeouts", "resolve_timeouts", "whole_wait"]
 
@@ -107,7 +108,7 @@ def _checked(argument: str, seconds: object) -> float:
         )
     if not 0 < seconds < math.inf:
         raise InvalidRequestError(
-            f"{argument} must be a positive, finite number of seconds, got {seconds}",
+            f"{argument} must be a positive, finite number of seconds, got {shown(seconds)}",
             argument=argument,
             hint="use None for no limit",
         )

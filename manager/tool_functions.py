@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from manager.docstrings import read_docstring
 from manager.errors import InvalidRequestError
 from manager.narrowing import is_dict, is_list
 from manager.schemas import json_schema_of
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["tool_from_function"]
 
-_SECTION = re.compile(
-    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|Attributes"
-    r"|Warnings?|See Also|References|Keyword Args|Keyword Arguments|Other Parameters|Todo):\s*"
-)
-_ARGUMENT_SECTIONS = ("Args", "Arguments", "Parameters", "Params", "Keyword Args")
-_ARGUMENT = re.compile(r"(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)")
-
 
 def tool_from_function(
     function: Callable[..., object], *, argument: str = "function"
@@ -33,14 +26,15 @@ def tool_from_function(
 
     The name is the function's, the description its docstring up to the first section, the
     parameters come from the annotations, their descriptions from ``Annotated[T, "..."]`` or from
-    ``Args:`` of a Google-style docstring. What has a default is not required.
+    the docstring, in the style of Google, numpy or Sphinx. What has a default is not required.
 
     Args:
         function: A function or method; it may be asynchronous.
         argument: What it is called, for the error.
 
     Raises:
-        InvalidRequestError: A parameter has no annotation, or one without a JSON schema.
+        InvalidRequestError: A parameter has no annotation, or one that is recursive or without
+            a JSON schema.
     """
     name = getattr(function, "__name__", None)
     if isinstance(function, type) or not isinstance(name, str) or not name.isidentifier():
@@ -49,7 +43,9 @@ def tool_from_function(
             argument=argument,
             hint="Wrap it in a function: def name(...): ...",
         )
-    summary, documented = _read_docstring(function)
+    import inspect
+
+    summary, documented = read_docstring(inspect.getdoc(function) or "")
     parameters = _describe_parameters(function, name, documented, argument)
     described: JSONObject = {"name": name, "parameters": parameters}
     if summary:
@@ -61,12 +57,10 @@ def _describe_parameters(
     function: Callable[..., object], name: str, documented: Mapping[str, str], argument: str
 ) -> JSONObject:
     properties: JSONObject = {}
-    definitions: JSONObject = {}
     required: list[str] = []
     hints = _hints(function, name, argument)
     for parameter in _signature(function, name, argument):
         schema = _describe_parameter(parameter, hints, name, argument)
-        definitions.update(schema.pop("$defs", {}))
         if parameter.name in documented:
             schema.setdefault("description", documented[parameter.name])
         properties[parameter.name] = schema
@@ -75,8 +69,6 @@ def _describe_parameters(
     described: JSONObject = {"type": "object", "properties": properties}
     if required:
         described["required"] = required
-    if definitions:
-        described["$defs"] = definitions
     return described
 
 
@@ -136,6 +128,13 @@ def _describe_parameter(
             argument=argument,
             hint=error.hint,
         ) from error
+    if "$defs" in schema:
+        raise InvalidRequestError(
+            f"{argument}: the parameter {parameter.name} of {name} has a recursive type, of which "
+            "Ollama would drop all but the first level",
+            argument=argument,
+            hint="Describe the tool as a dict, as deep as is needed, or take the JSON as a str.",
+        )
     schema.pop("default", None)
     if parameter.default is None:
         schema = _without_null(schema)
@@ -179,39 +178,21 @@ def _as_ollama_reads(value: Any) -> Any:
         else:
             read["anyOf" if key == "oneOf" else key] = _as_ollama_reads(item)
     # Prompt templates print the type of a parameter, an enum's too.
-    if "type" not in read and all(isinstance(item, str) for item in read.get("enum", [0])):
-        read["type"] = "string"
+    if "type" not in read and (kind := _type_of(read.get("enum", []))):
+        read["type"] = kind
     return read
 
 
-def _read_docstring(function: Callable[..., object]) -> tuple[str, dict[str, str]]:
-    """Return the description and the descriptions of the arguments."""
-    import inspect
-
-    lines = (inspect.getdoc(function) or "").splitlines()
-    sections = [index for index, line in enumerate(lines) if _SECTION.fullmatch(line)]
-    summary = "\n".join(lines[: sections[0]] if sections else lines).strip()
-    arguments: dict[str, str] = {}
-    for start, end in zip(sections, [*sections[1:], len(lines)], strict=False):
-        if lines[start].strip().rstrip(":") in _ARGUMENT_SECTIONS:
-            arguments |= _read_arguments(lines[start + 1 : end])
-    return summary, arguments
+_TYPES: dict[type[object], str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    type(None): "null",
+}
 
 
-def _read_arguments(lines: list[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    indent: int | None = None
-    current = ""
-    for line in lines:
-        text = line.strip()
-        if not text:
-            continue
-        depth = len(line) - len(line.lstrip())
-        indent = depth if indent is None else indent
-        match = _ARGUMENT.fullmatch(text) if depth <= indent else None
-        if match:
-            current = match[1]
-            found[current] = match[2]
-        elif current and depth > indent:
-            found[current] = f"{found[current]} {text}".strip()
-    return {name: text for name, text in found.items() if text}
+def _type_of(values: list[object]) -> str | list[str]:
+    """Return the JSON type of some values, a list where they have several."""
+    kinds = list(dict.fromkeys(_TYPES[type(value)] for value in values if type(value) in _TYPES))
+    return kinds[0] if len(kinds) == 1 else kinds

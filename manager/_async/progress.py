@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from manager.default import DEFAULT
-from manager.errors import OllamaManagerError, ServerUnavailableError, StreamInterruptedError
+from manager.errors import (
+    APIError,
+    OllamaManagerError,
+    ServerUnavailableError,
+    StreamInterruptedError,
+)
 from manager.events import ModelProgress
 from manager.progress import Headway, check_listener, progress_timeouts
 
@@ -23,6 +29,7 @@ __all__ = ["follow_progress"]
 
 # Asked for again, Ollama goes on where it was; a create would begin anew, with files half used.
 _RESUMED = frozenset({"pull_model", "push_model"})
+_AGAIN = {"pull_model": "call it again; a pull goes on where it was"}
 
 
 async def follow_progress(
@@ -61,15 +68,10 @@ async def follow_progress(
                 return await _follow(session, lines, model, on_progress, headway)
             finally:
                 await lines.close()
-        except ServerUnavailableError as error:
-            interrupted = _interrupted(request.operation_id, error)
-            if request.operation_id not in _RESUMED:
-                lines.call.fail(interrupted)
-                raise interrupted from error
-            try:
-                lines = await session.transport.resume(lines, error)
-            except ServerUnavailableError as last:
-                raise _interrupted(request.operation_id, last) from last
+        except (APIError, ServerUnavailableError) as error:
+            lines.call.outcome = partial(_as_ended, request.operation_id)
+            lines.call.repeatable = request.operation_id in _RESUMED
+            lines = await session.transport.resume(lines, error)
         except OllamaManagerError as error:
             lines.call.fail(error)
             raise
@@ -103,13 +105,18 @@ async def _follow(
     )
 
 
-def _interrupted(operation: str, error: ServerUnavailableError) -> StreamInterruptedError:
+def _as_ended(operation: str, error: OllamaManagerError) -> OllamaManagerError:
+    """Return what a caller gets for the error that ended a stream which had begun."""
+    if not isinstance(error, ServerUnavailableError):
+        return error
+    again = _AGAIN.get(operation, "call it again")
     return StreamInterruptedError(
         f"{operation} broke off: {error.message}",
-        hint="call it again; a pull goes on where it was",
+        hint=again if error.retryable else error.hint,
+        retryable=error.retryable,
         model=error.model,
         endpoint=error.endpoint,
         attempts=error.attempts,
         request_id=error.request_id,
-        **error.details,
+        **dict(error.details, reason=error.code),
     )

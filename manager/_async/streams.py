@@ -25,6 +25,8 @@ __all__ = ["AsyncChatStream", "AsyncGenerateStream"]
 
 ChunkT = TypeVar("ChunkT")
 
+_SEND_AGAIN = "what came is in `partial`; send the request again"
+
 
 class _Accumulator(Protocol[ChunkT]):
     def add(self, chunk: ChunkT, /) -> None: ...
@@ -101,12 +103,14 @@ class _AsyncTokenStream(Generic[ChunkT]):
         if isinstance(error, APIError | ServerUnavailableError):
             error = StreamInterruptedError(
                 f"the stream broke off: {error.message}",
-                hint=error.hint or "what came is in `partial`; send the request again",
+                hint=error.hint or (_SEND_AGAIN if error.retryable else None),
                 retryable=error.retryable,
+                status_code=error.status_code,
                 model=error.model,
                 endpoint=error.endpoint,
                 attempts=error.attempts,
                 request_id=error.request_id,
+                **dict(error.details, reason=error.code),
             )
         error.partial = self._answer.result()
         return error

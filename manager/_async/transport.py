@@ -139,7 +139,7 @@ class AsyncTransport:
         try:
             await self._deliver(call)
         except APIError as error:
-            if error.status_code == 404:
+            if call.is_absence(error):
                 return False
             raise
         return True
@@ -266,10 +266,12 @@ class AsyncTransport:
             response = await self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._server.suspect()
-            raise call.lost(error, answering=False) from error
+            connections = self._settings.client.max_connections
+            raise call.lost(error, answering=False, connections=connections) from error
         self._server.note_answer()
         if not response.is_success:
             body = await self._read(call, response)
+            call.note_error(response.status_code, response.headers, body)
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 

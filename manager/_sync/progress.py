@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from manager.default import DEFAULT
-from manager.errors import OllamaManagerError, ServerUnavailableError, StreamInterruptedError
+from manager.errors import (
+    APIError,
+    OllamaManagerError,
+    ServerUnavailableError,
+    StreamInterruptedError,
+)
 from manager.events import ModelProgress
 from manager.progress import Headway, check_listener, progress_timeouts
 
@@ -24,6 +30,7 @@ __all__ = ["follow_progress"]
 
 # Asked for again, Ollama goes on where it was; a create would begin anew, with files half used.
 _RESUMED = frozenset({"pull_model", "push_model"})
+_AGAIN = {"pull_model": "call it again; a pull goes on where it was"}
 
 
 def follow_progress(
@@ -62,15 +69,10 @@ def follow_progress(
                 return _follow(session, lines, model, on_progress, headway)
             finally:
                 lines.close()
-        except ServerUnavailableError as error:
-            interrupted = _interrupted(request.operation_id, error)
-            if request.operation_id not in _RESUMED:
-                lines.call.fail(interrupted)
-                raise interrupted from error
-            try:
-                lines = session.transport.resume(lines, error)
-            except ServerUnavailableError as last:
-                raise _interrupted(request.operation_id, last) from last
+        except (APIError, ServerUnavailableError) as error:
+            lines.call.outcome = partial(_as_ended, request.operation_id)
+            lines.call.repeatable = request.operation_id in _RESUMED
+            lines = session.transport.resume(lines, error)
         except OllamaManagerError as error:
             lines.call.fail(error)
             raise
@@ -104,13 +106,18 @@ def _follow(
     )
 
 
-def _interrupted(operation: str, error: ServerUnavailableError) -> StreamInterruptedError:
+def _as_ended(operation: str, error: OllamaManagerError) -> OllamaManagerError:
+    """Return what a caller gets for the error that ended a stream which had begun."""
+    if not isinstance(error, ServerUnavailableError):
+        return error
+    again = _AGAIN.get(operation, "call it again")
     return StreamInterruptedError(
         f"{operation} broke off: {error.message}",
-        hint="call it again; a pull goes on where it was",
+        hint=again if error.retryable else error.hint,
+        retryable=error.retryable,
         model=error.model,
         endpoint=error.endpoint,
         attempts=error.attempts,
         request_id=error.request_id,
-        **error.details,
+        **dict(error.details, reason=error.code),
     )

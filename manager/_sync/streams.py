@@ -26,6 +26,8 @@ __all__ = ["ChatStream", "GenerateStream"]
 
 ChunkT = TypeVar("ChunkT")
 
+_SEND_AGAIN = "what came is in `partial`; send the request again"
+
 
 class _Accumulator(Protocol[ChunkT]):
     def add(self, chunk: ChunkT, /) -> None: ...
@@ -102,12 +104,14 @@ class _TokenStream(Generic[ChunkT]):
         if isinstance(error, APIError | ServerUnavailableError):
             error = StreamInterruptedError(
                 f"the stream broke off: {error.message}",
-                hint=error.hint or "what came is in `partial`; send the request again",
+                hint=error.hint or (_SEND_AGAIN if error.retryable else None),
                 retryable=error.retryable,
+                status_code=error.status_code,
                 model=error.model,
                 endpoint=error.endpoint,
                 attempts=error.attempts,
                 request_id=error.request_id,
+                **dict(error.details, reason=error.code),
             )
         error.partial = self._answer.result()
         return error

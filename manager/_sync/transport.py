@@ -140,7 +140,7 @@ class Transport:
         try:
             self._deliver(call)
         except APIError as error:
-            if error.status_code == 404:
+            if call.is_absence(error):
                 return False
             raise
         return True
@@ -267,10 +267,12 @@ class Transport:
             response = self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._server.suspect()
-            raise call.lost(error, answering=False) from error
+            connections = self._settings.client.max_connections
+            raise call.lost(error, answering=False, connections=connections) from error
         self._server.note_answer()
         if not response.is_success:
             body = self._read(call, response)
+            call.note_error(response.status_code, response.headers, body)
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 

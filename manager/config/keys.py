@@ -11,6 +11,7 @@ import attrs
 
 from manager.errors import ConfigError
 from manager.hosts import Address
+from manager.redaction import without_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,7 +90,9 @@ class Key:
             ) from None
 
     def _shown(self, value: object) -> str:
-        return f"{type(value).__name__} (not shown)" if self.secret else shown(value)
+        if self.secret:
+            return f"{type(value).__name__} (not shown)"
+        return shown(_without_user(value))
 
 
 def key(
@@ -145,9 +148,14 @@ def masked(about: Key, value: object) -> object:
     if value is None:
         return None
     if not about.secret:
-        return _plain(value)
+        return _plain(_without_user(value))
     # The names of headers are no secret.
     return dict.fromkeys(cast("dict[str, str]", value), _MASK) if about.default == {} else _MASK
+
+
+def _without_user(value: object) -> object:
+    """Hide the password in the URL of a proxy."""
+    return without_user(value) if isinstance(value, str) and "://" in value else value
 
 
 def _plain(value: object) -> object:

@@ -102,7 +102,9 @@ class RetryConfig:
     multiplier: float = key(FACTOR, 2.0, "What the longest wait grows by with each attempt.")
     jitter: bool = key(JITTER, True, "Wait a random share of it, so that clients spread out.")
     budget: float | None = key(
-        optional(SECONDS), 30.0, "No attempt begins later than this after the first."
+        optional(SECONDS),
+        30.0,
+        "No attempt begins later than this after the first; waiting for a restart is not counted.",
     )
 
 

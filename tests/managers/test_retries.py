@@ -15,10 +15,12 @@ from manager import (
     InvalidRequestError,
     ModelNotFoundError,
     OutputParseError,
+    RequestTimeoutError,
     RetryConfig,
     ServerBusyError,
     ServerUnavailableError,
     StreamInterruptedError,
+    Timeouts,
 )
 
 from .either import Heard, until
@@ -82,8 +84,74 @@ async def test_a_pull_that_gets_nowhere_ends(make: Make) -> None:
         # the first line was headway: the count begins there
         assert len(server.requests) == caught.value.attempts == 4
         assert len(caught.value.tried) == 4
-        assert isinstance(failed.error, ServerUnavailableError)
+        assert failed.error is caught.value
+        assert isinstance(caught.value.__cause__, ServerUnavailableError)
         assert caught.value.request_id == failed.request_id
+        assert sum("attempt" in note for note in caught.value.__notes__) == 4
+        assert "goes on where it was" in str(caught.value.hint)
+
+
+async def test_only_a_pull_is_said_to_go_on_where_it_was(make: Make) -> None:
+    with Hostile(streams(layer(10))) as server:
+        async with using(make, server) as m:
+            for method, arguments in ((m.push_model, {}), (m.create_model, {"from_model": "base"})):
+                with pytest.raises(StreamInterruptedError) as caught:
+                    await method("m", retry=False, **arguments)
+                assert "where it was" not in str(caught.value.hint)
+                assert caught.value.reason == "connection_lost"
+
+
+@pytest.mark.parametrize("method", ["pull_model", "push_model"])
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'max retries exceeded: Get "https://registry/x": net/http: TLS handshake timeout',
+        "dial tcp: lookup registry.ollama.ai: i/o timeout",
+        "read tcp 10.0.0.2:1->10.0.0.3:443: read: connection reset by peer",
+        "unexpected EOF",
+    ],
+)
+async def test_a_transfer_whose_network_fails_is_asked_for_again(
+    make: Make, method: str, reason: str
+) -> None:
+    line = json.dumps({"error": reason}).encode() + b"\n"
+    steps = [streams(layer(done), line) for done in range(100, 700, 100)]
+    with Hostile(*steps, streams(layer(1000), SUCCESS)) as server:
+        async with using(make, server, retry={**QUICK, "max_attempts": 2}) as m:
+            await getattr(m, method)("m")
+        assert len(server.requests) == 7
+
+
+async def test_a_transfer_whose_network_stays_away_ends_with_its_reason(make: Make) -> None:
+    with Hostile(streams(layer(10), b'{"error":"dial tcp: i/o timeout"}\n')) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(APIError, match="i/o timeout") as caught:
+                await m.pull_model("m")
+            failed = await heard.until("request.failed")
+        assert failed.error is caught.value
+        assert len(server.requests) == 4
+        assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "pull model manifest: file does not exist",
+        "unauthorized",
+        "max retries exceeded: write /x: no space left on device",
+        "max retries exceeded: tls: failed to verify certificate: x509: unknown authority",
+    ],
+)
+async def test_a_transfer_that_cannot_succeed_is_not_asked_for_again(
+    make: Make, reason: str
+) -> None:
+    with Hostile(streams(layer(10), json.dumps({"error": reason}).encode() + b"\n")) as server:
+        async with using(make, server) as m:
+            with pytest.raises(APIError) as caught:
+                await m.pull_model("m")
+        assert len(server.requests) == 1
+        assert not caught.value.retryable
 
 
 async def test_a_pull_that_comes_further_each_time_is_not_given_up(make: Make) -> None:
@@ -105,8 +173,11 @@ async def test_a_create_that_has_begun_is_not_sent_again(make: Make) -> None:
         assert isinstance(failed.error, StreamInterruptedError)
 
 
-async def test_a_delete_whose_answer_was_lost_has_succeeded(make: Make) -> None:
-    with Hostile(cut, gone) as server:
+@pytest.mark.parametrize(
+    "before", [cut, *(says(b"no answer", status) for status in (408, 502, 504))]
+)
+async def test_a_delete_whose_answer_was_lost_has_succeeded(make: Make, before: Any) -> None:
+    with Hostile(before, gone) as server:
         async with using(make, server) as m:
             heard = Heard(m)
             await m.delete_model("m")
@@ -115,7 +186,7 @@ async def test_a_delete_whose_answer_was_lost_has_succeeded(make: Make) -> None:
         assert "request.failed" not in heard.names
 
 
-@pytest.mark.parametrize("before", [[], [busy]])
+@pytest.mark.parametrize("before", [[], [busy], [says(b'{"error":"slower"}', 429)]])
 async def test_a_delete_of_what_was_never_there_has_not(make: Make, before: list[Any]) -> None:
     with Hostile(*before, gone) as server:
         async with using(make, server) as m:
@@ -200,6 +271,78 @@ async def test_an_error_line_is_the_error_of_the_event_too(make: Make) -> None:
             assert failed.error is caught.value
             assert failed.error.partial.message.content == "a"
             assert isinstance(caught.value.__cause__, APIError)
+
+
+@pytest.mark.parametrize(
+    ("reason", "again"), [("it hurts", False), ("model runner has unexpectedly stopped", True)]
+)
+async def test_a_stream_is_to_be_sent_again_only_if_that_may_help(
+    make: Make, reason: str, again: bool
+) -> None:
+    line = json.dumps({"error": {"message": reason, "code": 500}}).encode() + b"\n"
+    with Hostile(streams(chat_line("a"), line)) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await stream.final()
+    error = caught.value
+    assert error.retryable is again
+    assert ("send the request again" in str(error.hint)) is again
+    assert error.reason == "api_error"
+
+
+async def test_a_broken_stream_says_all_that_its_cause_did(make: Make) -> None:
+    inner = json.dumps({"error": {"message": "exceeds the context size", "n_ctx": 64}})
+    line = json.dumps({"error": inner}).encode() + b"\n"
+    with Hostile(streams(chat_line("a"), line)) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await stream.final()
+    error = caught.value
+    assert (error.reason, error.raw) == ("context_size_exceeded", inner)
+    assert "num_ctx" in str(error.hint)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        says(b"404 page not found", 404, kind="text/plain"),
+        says(b"<html><title>Not here</title></html>", 404, kind="text/html"),
+    ],
+)
+async def test_a_404_that_is_not_of_ollama_is_no_answer(make: Make, answer: Any) -> None:
+    with Hostile(answer) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(APIError) as caught:
+                await m.has_model("m")
+            failed = await heard.until("request.failed")
+        assert caught.value.code == "endpoint_not_found"
+        assert failed.error is caught.value
+
+
+async def test_a_model_that_is_not_there_is_an_answer(make: Make) -> None:
+    with Hostile(gone) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            assert await m.has_model("m") is False
+            await heard.until("request.finished")
+
+
+async def test_connections_that_are_all_in_use_are_told(make: Make) -> None:
+    with Hostile(streams(chat_line("a"), ends=False)) as server:
+        async with using(make, server, max_connections=1) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            for timeout in (0.2, Timeouts(first_token=0.2)):
+                with pytest.raises(RequestTimeoutError) as caught:
+                    await m.chat("m", "hi", timeout=timeout)
+                error = caught.value
+                assert (error.code, error.retryable) == ("connections_in_use", True)
+                assert "all 1 connections are in use" in error.message
+                assert "max_connections" in str(error.hint)
+            await stream.close()
 
 
 async def test_a_refused_stream_is_an_error_with_a_hint(make: Make) -> None:
@@ -289,3 +432,34 @@ async def test_a_prompt_that_fills_its_context_is_told(
     assert len(told) == 1
     assert "2040" in told[0]
     assert "2048" in told[0]
+
+
+@pytest.mark.parametrize("level", ["errors", "calls", "headers", "bodies"])
+async def test_answers_that_are_errors_are_logged_like_others(
+    make: Make, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [
+        says(b'{"error":"busy for now"}', 503, "X-Trace: t-1", "Set-Cookie: s3cret"),
+        says(b"no such place", 404, "X-Trace: t-2", kind="text/plain"),
+    ]
+    with Hostile(*answers) as server:
+        async with using(make, server, logging={"level": level}) as m:
+            with pytest.raises(APIError):
+                await m.chat("m", "hi")
+    calls = [record.__dict__["ollama_call"] for record in caplog.records]
+    logged = [call for call in calls if call["event"] == "response"]
+    assert [call["status"] for call in logged] == ([] if level == "errors" else [503, 404])
+    for call, trace in zip(logged, ("t-1", "t-2"), strict=False):
+        headers = {name.lower(): text for name, text in call.get("headers", {}).items()}
+        assert headers.get("x-trace") == (None if level == "calls" else trace)
+    bodies = [call["body"] for call in logged if "body" in call]
+    assert bodies == ([{"error": "busy for now"}, "no such place"] if level == "bodies" else [])
+    assert "s3cret" not in str(calls)
+
+
+async def test_an_absence_is_logged_once(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+    with Hostile(gone) as server:
+        async with using(make, server, logging={"level": "calls"}) as m:
+            assert await m.has_model("m") is False
+    calls = [record.__dict__["ollama_call"] for record in caplog.records]
+    assert [call["status"] for call in calls if call["event"] == "response"] == [404]

@@ -195,3 +195,14 @@ def test_an_error_can_be_changed_before_it_is_raised() -> None:
     error.hint = "again"
     assert error.to_dict()["partial"]["model"] == "m"
     assert str(error) == "cut (again)"
+
+
+def test_a_copy_has_notes_and_details_of_its_own() -> None:
+    error = full_error("APIError")
+    error.add_note("first")
+    other = copy.copy(error)
+    other.add_note("second")
+    other.details["more"] = 1
+    assert error.__notes__ == ["first"]
+    assert other.__notes__ == ["first", "second"]
+    assert "more" not in error.details

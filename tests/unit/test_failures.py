@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -272,11 +274,50 @@ def test_long_messages_are_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("7", 7.0), ("1.5", 1.5), ("nan", None), ("inf", None), ("soon", None)]
+    ("value", "expected"),
+    [
+        ("7", 7.0),
+        ("1.5", 1.5),
+        ("86400", 86_400.0),
+        ("9999999", 86_400.0),
+        ("9" * 5000, 86_400.0),
+        ("nan", None),
+        ("inf", None),
+        ("-3", None),
+        ("soon", None),
+        ("", None),
+    ],
 )
 def test_retry_after(value: str, expected: float | None) -> None:
     error = from_status(503, b"", retry_after=value)
     assert error.details.get("retry_after") == expected
+
+
+@pytest.mark.parametrize(
+    ("date", "expected"),
+    [
+        ("Fri, 31 Dec 1999 23:59:59 GMT", 59.0),
+        ("Fri, 31 Dec 1999 23:00:00 GMT", 0.0),
+        ("Sat, 31 Dec 2050 23:00:00 GMT", 86_400.0),
+        ("Fri, 31 Dec 1999 23:59:59 -0000", 59.0),
+        ("Fri, 99 Dec 1999 23:59:59 GMT", None),
+    ],
+)
+def test_retry_after_may_be_a_date(date: str, expected: float | None) -> None:
+    error = from_status(503, b"", retry_after=date, date="Fri, 31 Dec 1999 23:59:00 GMT")
+    assert error.details.get("retry_after") == expected
+
+
+def test_a_date_without_another_is_compared_with_the_clock() -> None:
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    for date in ({}, {"date": "nonsense"}):
+        assert 60 < from_status(503, b"", retry_after=soon, **date).retry_after <= 100
+
+
+def test_a_redirect_is_shown_without_its_secrets() -> None:
+    error = from_status(307, b"", location="https://me:s3cret@elsewhere:8/api?token=s3cret#s3cret")
+    assert "https://***@elsewhere:8/api," in error.message
+    assert "s3cret" not in str(error.to_dict())
 
 
 def test_the_url_to_sign_in_is_kept() -> None:
@@ -369,7 +410,6 @@ def test_transport(error: Exception, answering: bool, cls: type[Exception], code
         (httpx.ReadTimeout("t"), False, "first_token", 300),
         (httpx.ReadTimeout("t"), True, "chunk", 60),
         (httpx.WriteTimeout("t"), False, "first_token", 300),
-        (httpx.PoolTimeout("t"), False, "first_token", 300),
     ],
 )
 def test_timeouts(error: Exception, answering: bool, which: str, seconds: float) -> None:
@@ -379,6 +419,33 @@ def test_timeouts(error: Exception, answering: bool, which: str, seconds: float)
     assert f"{seconds:g} s" in result.message
     assert result.hint is not None
     assert which in result.hint
+
+
+def test_the_wait_for_a_connection_is_a_timeout_of_its_own() -> None:
+    error = error_from_transport(
+        httpx.PoolTimeout("t"), LIMITS, answering=False, connections=7, **CONTEXT
+    )
+    assert type(error) is RequestTimeoutError
+    assert (error.code, error.timeout, error.seconds) == ("connections_in_use", "first_token", 300)
+    assert "all 7 connections are in use" in error.message
+
+
+@pytest.mark.parametrize(
+    ("message", "retryable"),
+    [
+        ("model runner has unexpectedly stopped", True),
+        ("llama runner process has terminated: signal: killed", True),
+        ("unexpected EOF", True),
+        ("dial tcp 1.2.3.4:443: i/o timeout", True),
+        ("max retries exceeded: TLS handshake timeout", True),
+        ("max retries exceeded: unauthorized", False),
+        ("max retries exceeded: no space left on device", False),
+        ("file does not exist", False),
+        ("it hurts", False),
+    ],
+)
+def test_which_error_lines_may_pass(message: str, retryable: bool) -> None:
+    assert error_from_line({"error": message}, **CONTEXT).retryable is retryable
 
 
 @pytest.mark.parametrize("which", ["connect", "first_token", "chunk", "total"])

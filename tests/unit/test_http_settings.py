@@ -96,3 +96,29 @@ def test_equal_configurations_make_equal_clients() -> None:
     assert settings(api_key="a").client == settings(api_key="a").client
     assert settings(api_key="a").client != settings(api_key="b").client
     assert settings(chunk_timeout=1).client == settings(chunk_timeout=2).client
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization"])
+def test_credentials_in_headers_never_go_in_the_clear(name: str) -> None:
+    headers = {name: "Bearer s3cret", "x-other": "fine"}
+    for host in REMOTE:
+        with pytest.raises(ConfigError) as caught:
+            settings(host=host, headers=headers)
+        assert caught.value.key == "client.headers"
+        assert "s3cret" not in str(caught.value.to_dict())
+    for host in (*LOCAL, "https://gpu-box"):
+        assert settings(host=host, headers=headers).client.headers[name] == "Bearer s3cret"
+
+
+def test_the_password_of_a_proxy_is_not_shown() -> None:
+    proxy = "http://me:s3cret@proxy:3128"
+    client = settings(host="https://gpu-box", proxy=proxy).client
+    assert client.proxy == proxy
+    assert "s3cret" not in repr(client)
+    assert "proxy:3128" in repr(client)
+    config = resolve_config(None, None, {"proxy": proxy})
+    assert "s3cret" not in repr(config)
+    assert "s3cret" not in str(config.to_dict())
+    with pytest.raises(ConfigError) as caught:
+        settings(proxy="ftp://me:s3cret@proxy")
+    assert "s3cret" not in str(caught.value.to_dict())

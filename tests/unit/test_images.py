@@ -96,3 +96,61 @@ def test_what_is_no_image_is_refused(image: object) -> None:
 @pytest.mark.parametrize("images", [3, {"a": DATA}, object()])
 def test_images_must_be_images(images: object) -> None:
     assert refused(images).argument == "images"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        TEXT.encode(),
+        base64.b64encode(b"\xff\xd8\xff\xe0" + DATA),
+        base64.b64encode(b"GIF89a" + DATA),
+        base64.b64encode(b"RIFF\x00\x00\x00\x00WEBPVP8 " + DATA),
+        f"data:image/png;base64,{TEXT}".encode(),
+    ],
+)
+def test_base64_as_bytes_is_refused_with_the_remedy(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "image.b64"
+    path.write_bytes(data)
+    for image in (data, bytearray(data), io.BytesIO(data), path):
+        error = refused([image])
+        assert "base64" in error.message
+        assert ".decode()" in str(error.hint)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0",
+        b"GIF87a",
+        b"GIF89a",
+        b"RIFF\x10\x00\x00\x00WEBP",
+        b"RIFF\x10\x00\x00\x00WAVE",
+        b"BM",
+        b"II*\x00",
+        b"MM\x00*",
+        b"\x00\x00\x00\x18ftypheic",
+        b"\x00\x00\x00\x1cftypavif",
+    ],
+)
+def test_text_is_an_image_if_it_begins_as_one(start: bytes) -> None:
+    text = base64.b64encode(start + bytes(40)).decode()
+    assert encode_images([text]) == [text]
+    assert encode_images([f"DATA:image/x;name=a;BASE64,{text}"]) == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/home/user/pictures/holidays2024/img",
+        "thisIsAWordThatIsValidInBase64AndLongEnough=",
+        base64.b64encode(b"just some text, no image at all").decode(),
+        "data:text/plain;base64," + base64.b64encode(b"just some text, no image at all").decode(),
+        f"data:text/plain;base64,{TEXT}",
+        f"data:application/json;base64,{TEXT}",
+    ],
+)
+def test_text_that_is_no_image_is_refused(text: str) -> None:
+    error = refused([text])
+    assert error.argument == "images[0]"
+    assert "no image" in error.message

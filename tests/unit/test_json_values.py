@@ -92,3 +92,10 @@ def test_a_value_that_holds_itself_is_refused() -> None:
     value.append(value)
     with pytest.raises(InvalidRequestError, match="holds itself"):
         check_json(value, "x")
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 10**5000], ids=["2^64", "-2^63", "big"])
+def test_integers_that_cannot_be_sent_are_refused(number: int) -> None:
+    with pytest.raises(InvalidRequestError, match=r"x\[0\].*64 bits"):
+        check_json([number], "x")
+    assert check_json([2**64 - 1, -(2**63)], "x") == [2**64 - 1, -(2**63)]

@@ -117,3 +117,17 @@ def test_the_nearest_think_level_is_suggested() -> None:
     with pytest.raises(InvalidRequestError) as caught:
         check_think("hihg")
     assert caught.value.hint == 'Did you mean "high"?'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**5000, "9" * 5000 + "h", "9" * 5000, f"0.{'1' * 5000}s"],
+    ids=["integer", "hours", "no unit", "fraction"],
+)
+def test_absurd_numbers_are_refused_like_others(value: object) -> None:
+    with pytest.raises(InvalidRequestError, match="keep_alive"):
+        check_keep_alive(value)
+
+
+def test_a_negative_number_means_for_ever_however_large() -> None:
+    assert check_keep_alive(-(10**5000)) == -1

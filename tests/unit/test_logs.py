@@ -93,6 +93,11 @@ def test_each_level_adds_to_the_one_before(
     assert "s3cret" not in caplog.text
 
 
+def test_the_address_of_a_redirect_is_logged_without_its_secrets() -> None:
+    headers = {"Location": "https://me:s3cret@host/a?token=s3cret"}
+    assert redact_headers(headers) == {"Location": "https://***@host/a"}
+
+
 def test_records_hold_the_facts(caplog: pytest.LogCaptureFixture) -> None:
     configure_logging(LoggingConfig(level="calls"))
     make_call(CallLog("calls"))

@@ -9,7 +9,7 @@ from ollama_api.models import Message, ToolCall, ToolCallFunction
 from manager.errors import InvalidRequestError
 from manager.messages import ROLES, build_messages
 
-IMAGE = bytes(range(40))
+IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(range(40))
 ENCODED = base64.b64encode(IMAGE).decode()
 
 

@@ -180,3 +180,12 @@ def test_merging_is_union_unless_a_name_is_in_both(a: dict[str, int], b: dict[st
         assert refused(options=a, option_kwargs=b).argument in a.keys() & b.keys()
     else:
         assert (merge_options(a, None, b) or {}) == a | b
+
+
+@pytest.mark.parametrize("name", ["num_ctx", "temperature", "seed", "stop"])
+@pytest.mark.parametrize("value", [10**5000, -(10**5000)], ids=["large", "small"])
+def test_absurd_numbers_are_refused_like_others(name: str, value: int) -> None:
+    with pytest.raises(InvalidRequestError, match=name):
+        merge_options({name: value})
+    with pytest.raises(InvalidRequestError, match="extra_options"):
+        merge_options({}, {"new_option": value})

@@ -110,7 +110,8 @@ def test_the_budget_counts_the_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("retry_after", "delay"), [("3", 3.0), ("0", 0.25), ("86399", 60.0), ("-1", 0.25), ("x", 0.25)]
+    ("retry_after", "delay"),
+    [("3", 3.0), ("0", 0.25), ("86399", 60.0), ("99999999999", 60.0), ("-1", 0.25), ("x", 0.25)],
 )
 def test_retry_after_is_obeyed_up_to_a_minute(retry_after: str, delay: float) -> None:
     error = error_from_status(503, {"retry-after": retry_after}, b'{"error":"busy"}')
@@ -166,7 +167,7 @@ def test_retry_after_is_never_endless(retry_after: float, policy: RetryConfig) -
 def test_a_supervised_server_is_waited_for_without_guessing() -> None:
     policy = RetryConfig(max_attempts=3, initial_delay=5, jitter=False, budget=1)
     lost = ServerUnavailableError("lost")
-    again = decide(policy, lost, attempt=1, elapsed=100, supervised=True)
+    again = decide(policy, lost, attempt=1, elapsed=1, supervised=True)
     assert again.delay == 0
     assert "supervisor" in again.reason
     assert decide(policy, lost, attempt=3, elapsed=0, supervised=True).delay is None
@@ -179,3 +180,11 @@ def test_a_supervised_server_is_waited_for_without_guessing() -> None:
     assert decide(policy, silent, attempt=1, elapsed=0, supervised=True).delay is None
     busy = ServerBusyError("full", status_code=503)
     assert decide(policy, busy, attempt=1, elapsed=0, supervised=True).delay is None, "over budget"
+
+
+def test_the_budget_holds_under_a_supervisor_too() -> None:
+    policy = RetryConfig(max_attempts=3, initial_delay=5, jitter=False, budget=1)
+    lost = ServerUnavailableError("lost")
+    decision = decide(policy, lost, attempt=1, elapsed=1.1, supervised=True)
+    assert decision.delay is None
+    assert "budget of 1 s" in decision.reason

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import enum
 import functools
 import math
 from dataclasses import dataclass
@@ -303,3 +304,147 @@ def test_tools_must_be_a_list(tools: object) -> None:
 def test_no_tools_are_not_sent() -> None:
     assert build_tools(None) is None
     assert build_tools([]) is None
+
+
+@dataclass
+class Tree:
+    name: str
+    children: list[Tree]
+
+
+def grow(tree: Tree, depth: int = 1) -> None:
+    """Grow a tree."""
+
+
+def test_a_recursive_type_is_refused_because_the_server_would_drop_it() -> None:
+    error = refused(grow)
+    assert str(error.argument) == "tools[0]"
+    assert all(word in error.message for word in ("tree", "grow", "recursive"))
+    assert error.hint
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = 2
+
+
+class Mixed(enum.Enum):
+    ONE = 1
+    ALL = "all"
+
+
+def test_choices_have_the_type_of_their_values() -> None:
+    def f(
+        number: Literal[1, 2],
+        mixed: Literal["a", 1, 2],
+        flag: Literal[True],
+        level: Level,
+        either: Mixed,
+        maybe: Literal["a", None],
+        several: list[Literal[1, 2]],
+    ) -> None: ...
+
+    properties = tool_from_function(f)["function"]["parameters"]["properties"]
+    assert properties["number"]["type"] == "integer"
+    assert sorted(properties["mixed"]["type"]) == ["integer", "string"]
+    assert properties["flag"]["type"] == "boolean"
+    assert properties["level"]["type"] == "integer"
+    assert sorted(properties["either"]["type"]) == ["integer", "string"]
+    assert sorted(properties["maybe"]["type"]) == ["null", "string"]
+    assert properties["several"]["items"]["type"] == "integer"
+
+
+def sphinx(city: str, unit: str = "C", days: int = 1) -> None:
+    """Tell the weather.
+
+    Of one place only: a city.
+
+    :param city: The city, with its country
+        if there are several.
+    :type city: str
+    :param str unit: Celsius or Fahrenheit.
+    :param days: How many.
+
+        Not more than ten.
+    :returns: A text.
+    :raises ValueError: days: too many.
+    """
+
+
+def numpy_style(city: str, unit: str = "C", days: int = 1) -> None:
+    """Tell the weather.
+
+    Of one place only: a city.
+
+    Parameters
+    ----------
+    city : str
+        The city, with its country
+        if there are several.
+    unit : {"C", "F"}, optional
+        Celsius or Fahrenheit.
+    days
+        How many.
+
+        Not more than ten.
+
+    Returns
+    -------
+    days : str
+        A text.
+    """
+
+
+def google(city: str, unit: str = "C", days: int = 1) -> None:
+    """Tell the weather.
+
+    Of one place only: a city.
+
+    Args:
+        city (Optional[tuple(str, str)]): The city, with its country
+            if there are several.
+        unit: Celsius or Fahrenheit.
+        days (int, optional): How many.
+
+            Not more than ten.
+
+    Returns:
+        days: A text.
+    """
+
+
+@pytest.mark.parametrize("function", [sphinx, numpy_style, google])
+def test_docstrings_of_every_style_describe_parameters(function: Any) -> None:
+    described = tool_from_function(function)["function"]
+    assert described["description"] == "Tell the weather.\n\nOf one place only: a city."
+    properties = described["parameters"]["properties"]
+    assert {name: item.get("description") for name, item in properties.items()} == {
+        "city": "The city, with its country if there are several.",
+        "unit": "Celsius or Fahrenheit.",
+        "days": "How many. Not more than ten.",
+    }
+
+
+def test_several_parameters_may_share_a_description() -> None:
+    def f(a: int, b: int) -> None:
+        """Add.
+
+        Parameters
+        ----------
+        a, b : int
+            What to add.
+        """
+
+    properties = tool_from_function(f)["function"]["parameters"]["properties"]
+    assert [item["description"] for item in properties.values()] == ["What to add."] * 2
+
+
+def test_text_that_only_resembles_a_section_stays() -> None:
+    def f(a: int) -> None:
+        """Parameters matter.
+
+        Parameters
+        of every kind: a few.
+        """
+
+    assert "of every kind" in tool_from_function(f)["function"]["description"]
