@@ -254,7 +254,8 @@ class Call(Generic[T]):
         if decision.delay is None or not self._is_in_time(elapsed + decision.delay):
             last = self.outcome(error)
             if supervised and self._failures > 1 and self._was_lost_each_time():
-                last.hint = "the server was lost each time: server_log() may tell why"
+                again = f"{last.hint}; " if last is not error and last.hint else ""
+                last.hint = f"{again}the server was lost each time: server_log() may tell why"
             self.fail(last)
             if last is error:
                 raise error

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ollama_api.api.models import list_models
 
+from manager.calls import Call
 from manager.config import RetryConfig
 from manager.errors import (
     APIError,
@@ -28,8 +31,11 @@ from manager.errors import (
     ServerUnavailableError,
     StreamInterruptedError,
 )
+from manager.events import Events
 from manager.failures import error_from_status
+from manager.logs import CallLog
 from manager.retry import decide
+from manager.timeouts import ResolvedTimeouts
 
 if TYPE_CHECKING:
     from manager.errors import (
@@ -188,3 +194,23 @@ def test_the_budget_holds_under_a_supervisor_too() -> None:
     decision = decide(policy, lost, attempt=1, elapsed=1.1, supervised=True)
     assert decision.delay is None
     assert "budget of 1 s" in decision.reason
+
+
+def test_the_wait_for_a_runner_that_was_killed_is_not_counted() -> None:
+    call = Call[object](
+        list_models.build_request(),  # type: ignore[arg-type]
+        model="m",
+        timeouts=ResolvedTimeouts(connect=2, first_token=300, chunk=60, total=None),
+        policy=RetryConfig(budget=10),
+        events=Events(),
+        log=CallLog("off"),
+    )
+    call._trying_since -= 100  # pyright: ignore[reportPrivateUsage]
+    lost = ServerUnavailableError("lost", code="connection_lost")
+    call.asked_at = time.monotonic() - 99
+    call.hang_up = lambda: None
+    call.resend()
+    assert call.delay_after(lost, supervised=True) == 0.0
+    call._trying_since -= 100  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(ServerUnavailableError):
+        call.delay_after(lost, supervised=True)
