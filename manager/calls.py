@@ -85,7 +85,7 @@ class Call(Generic[T]):
         self._events = events
         self._log = log
         self._began = time.monotonic()
-        self._trying_since = self._began
+        self._failing_since: float | None = None
         self._body: bytes | None = None
 
     @property
@@ -233,7 +233,10 @@ class Call(Generic[T]):
             self.finish(404, 0, {}, None)
             raise error
         self._failures += 1  # one that was not even sent, for want of a server, counts too
-        elapsed = time.monotonic() - self._began
+        now = time.monotonic()
+        elapsed = now - self._began
+        if self._failing_since is None:
+            self._failing_since, self._waited = now, 0.0
         self._tried.append(
             {
                 "attempt": self.attempts,
@@ -247,7 +250,7 @@ class Call(Generic[T]):
             self._policy,
             error,
             attempt=self._failures,
-            elapsed=time.monotonic() - self._trying_since - self._waited,
+            elapsed=now - self._failing_since - self._waited,
             repeatable=self.repeatable,
             supervised=supervised,
         )
@@ -286,8 +289,7 @@ class Call(Generic[T]):
     def note_progress(self) -> None:
         """Note that an attempt came further than all before: the retries are counted afresh."""
         self._failures = 0
-        self._waited = 0.0
-        self._trying_since = time.monotonic()
+        self._failing_since = None
 
     def was_done_before(self, error: OllamaManagerError) -> bool:
         """Whether what is to be deleted is gone because of an attempt whose answer was lost."""

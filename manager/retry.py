@@ -98,7 +98,7 @@ def decide(
         policy: The configured backoff.
         error: What the last attempt ended with.
         attempt: How many attempts there were.
-        elapsed: Seconds since the first one began, without those in which the server was not ready.
+        elapsed: Seconds since the first failure, without waits for the server.
         repeatable: False once something has begun that a second request would repeat.
         supervised: Whether a supervisor says when the server is ready again, so that no delay
             has to be guessed after a lost connection.

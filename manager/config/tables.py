@@ -104,7 +104,7 @@ class RetryConfig:
     budget: float | None = key(
         optional(SECONDS),
         30.0,
-        "No attempt begins later than this after the first; waiting for a restart is not counted.",
+        "No attempt begins later than this after the first failure; a restart is not counted.",
     )
 
 

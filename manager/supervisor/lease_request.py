@@ -41,10 +41,9 @@ class LeaseRequest(Record):
         Raises:
             BadMessageError: It makes no sense.
         """
-        given = message.get("settings", {})
-        if not isinstance(given, dict):
-            raise wire.BadMessageError("settings are an object")
-        settings = ServerSettings.from_dict(given)
+        settings = ServerSettings.from_dict(
+            wire.mapping(message.get("settings", {}), wire.anything)
+        )
         return cls(
             settings,
             wire.words(message.get("command") or ()),

@@ -61,20 +61,16 @@ class Report(Record):
         Raises:
             BadMessageError: It makes no sense.
         """
-        entries = message.get("waiting", [])
-        if not isinstance(entries, list):
-            raise wire.BadMessageError("waiting is a list")
-        waiting = tuple(_waiting(entry) for entry in entries)
+        waiting = tuple(_waiting(entry) for entry in wire.entries(message.get("waiting", [])))
         return cls(waiting, wire.mapping(message.get("left", {}), wire.seconds))
 
 
-def _waiting(entry: object) -> tuple[str, float, bool]:
-    if not isinstance(entry, dict):
-        raise wire.BadMessageError("who waits is an object")
+def _waiting(entry: Any) -> tuple[str, float, bool]:
+    facts = wire.mapping(entry, wire.anything)
     return (
-        wire.text(entry.get("model")),
-        wire.seconds(entry.get("seconds", 0.0)),
-        wire.flag(entry.get("begun", False)),
+        wire.text(facts.get("model")),
+        wire.seconds(facts.get("seconds", 0.0)),
+        wire.flag(facts.get("begun", False)),
     )
 
 

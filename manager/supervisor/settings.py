@@ -165,27 +165,23 @@ def server_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _restart(value: object) -> RestartPolicy:
-    numbers = dict.fromkeys(RestartPolicy._fields, wire.number)
-    return RestartPolicy(**wire.known(wire.mapping(value, _any), numbers))
+def _restart(value: Any) -> RestartPolicy:
+    numbers = dict.fromkeys(RestartPolicy().to_dict(), wire.number)
+    return RestartPolicy(**wire.known(wire.mapping(value, wire.anything), numbers))
 
 
-def _liveness(value: object) -> LivenessPolicy:
-    numbers = dict.fromkeys(LivenessPolicy._fields, wire.seconds)
-    return LivenessPolicy(**wire.known(wire.mapping(value, _any), numbers))
+def _liveness(value: Any) -> LivenessPolicy:
+    numbers = dict.fromkeys(LivenessPolicy().to_dict(), wire.seconds)
+    return LivenessPolicy(**wire.known(wire.mapping(value, wire.anything), numbers))
 
 
-def _any(value: object) -> object:
-    return value
-
-
-def _port(value: object) -> int:
+def _port(value: Any) -> int:
     if not 0 < wire.number(value) < 65536 or not isinstance(value, int):
         raise wire.BadMessageError(f"expected a port, got {value!r:.80}")
     return value
 
 
-_CHECKS: Mapping[str, Callable[[object], Any]] = {
+_CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "host": wire.text,
     "port": _port,
     "base_url": wire.text,

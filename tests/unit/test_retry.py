@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -196,7 +195,9 @@ def test_the_budget_holds_under_a_supervisor_too() -> None:
     assert "budget of 1 s" in decision.reason
 
 
-def test_the_wait_for_a_runner_that_was_killed_is_not_counted() -> None:
+def test_the_budget_begins_with_the_first_failure_and_excuses_a_killed_runner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     call = Call[object](
         list_models.build_request(),  # type: ignore[arg-type]
         model="m",
@@ -205,12 +206,16 @@ def test_the_wait_for_a_runner_that_was_killed_is_not_counted() -> None:
         events=Events(),
         log=CallLog("off"),
     )
-    call._trying_since -= 100  # pyright: ignore[reportPrivateUsage]
+    now = 1000.0
+    monkeypatch.setattr("manager.calls.time.monotonic", lambda: now)
     lost = ServerUnavailableError("lost", code="connection_lost")
-    call.asked_at = time.monotonic() - 99
+    now += 100  # the answer was long in the making
+    assert call.delay_after(lost, supervised=True) == 0.0
+    now += 100
+    call.asked_at = now - 99
     call.hang_up = lambda: None
     call.resend()
     assert call.delay_after(lost, supervised=True) == 0.0
-    call._trying_since -= 100  # pyright: ignore[reportPrivateUsage]
-    with pytest.raises(ServerUnavailableError):
+    now += 100
+    with pytest.raises(ServerUnavailableError, match="lost"):
         call.delay_after(lost, supervised=True)
