@@ -65,7 +65,8 @@ def entries(value: Any) -> Iterable[Any]:
     """Return a value that has to be a list."""
     if not (_is_a(value, list) or _is_a(value, tuple)):
         raise BadMessageError(f"expected a list, got {value!r:.80}")
-    return value
+    given: Iterable[Any] = value
+    return given
 
 
 def words(value: Any) -> tuple[str, ...]:
