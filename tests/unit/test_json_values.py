@@ -58,7 +58,7 @@ def test_json_comes_back_equal_and_can_be_sent(value: object) -> None:
     try:
         sent = check_json(value, "x")
     except InvalidRequestError as error:
-        assert "surrogate" in error.message  # noqa: PT017
+        assert "surrogate" in error.message or "64 bits" in error.message  # noqa: PT017
         return
     assert sent == value
     assert json.loads(json.dumps(sent, allow_nan=False)) == value
