@@ -95,7 +95,7 @@ class World:
         def done(verdict: Verdict, _version: str | None) -> None:
             nonlocal answers, until
             now = self._loop.now()
-            if verdict is not Verdict.FREE:
+            if verdict is not Verdict.FREE or not self._cleaned:
                 found = leftovers(self.machine.settings.address, self.nonce)
                 for process in found:
                     kill(process)
@@ -105,6 +105,7 @@ class World:
                 answers += verdict is Verdict.OLLAMA
                 cut = verdict is Verdict.CUT and now < (until or begun + CUT_PATIENCE)
                 dying = bool(found) and until is not None and now < until
+                self._cleaned = not found
                 if dying or cut or answers == 1:
                     self._loop.set_timer("probe", 0.005, begin)
                     return
@@ -123,11 +124,6 @@ class World:
             environ["OLLAMA_NOPRUNE"] = "1"  # else it deletes what was downloaded in part
         self._server = ServerProcess(settings, self.command, environ, self.nonce)
         self._watch_log()
-        if not self._cleaned:
-            # Runners without a server hold memory but no port; this need not delay the start.
-            self._cleaned = True
-            for process in leftovers(settings.address, self.nonce):
-                kill(process)
         return self._server.pid
 
     def await_answer(self) -> None:
