@@ -10,7 +10,7 @@ from __future__ import annotations
 from manager.supervisor import runners
 from manager.supervisor import wire_values as wire
 from manager.supervisor.loop import READ, WRITE
-from manager.supervisor.processes import find, kill
+from manager.supervisor.processes import children_of, find, kill
 from manager.supervisor.records import Record
 from manager.supervisor.settings import connect_host
 from manager.supervisor.show import ShowModel
@@ -189,7 +189,7 @@ class RunnerWatch:
         assert self._server is not None
         seen = {
             process: done
-            for process in (self._server, *runners.runners_of(self._server.pid))
+            for process in (self._server, *children_of(self._server.pid))
             if (done := runners.activity(process)) is not None
         }
         self._stillness.add(self._loop.now(), seen)

@@ -10,7 +10,6 @@ import os
 import time
 from itertools import pairwise
 
-from manager.supervisor.processes import find
 from manager.supervisor.records import Record
 
 TYPE_CHECKING = False
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
     from manager.supervisor.processes import Process
 
-__all__ = ["Activity", "activity", "age", "digests", "has_slow_reader", "is_resting", "runners_of"]
+__all__ = ["Activity", "activity", "age", "digests", "has_slow_reader", "is_resting"]
 
 _FAULTS, _USER, _SYSTEM, _STARTED = 9, 11, 12, 19
 _AT_REST = (b"S", b"T")  # asleep, or stopped by a signal: not on a processor, disk or debugger
@@ -43,24 +42,6 @@ class Activity(Record):
     cpu: float
     read: int
     faults: int
-
-
-def runners_of(server: int) -> list[Process]:
-    """List the children of a server.
-
-    Args:
-        server: Its pid.
-
-    Returns:
-        Its living children; none where the kernel does not list them.
-    """
-    found: list[Process] = []
-    for task in _names(f"/proc/{server}/task"):
-        for pid in _read(f"/proc/{server}/task/{task}/children").split():
-            process = find(int(pid))
-            if process is not None:
-                found.append(process)
-    return found
 
 
 def activity(process: Process) -> Activity | None:

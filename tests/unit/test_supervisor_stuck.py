@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manager.supervisor import runners
-from manager.supervisor.processes import Process, find
+from manager.supervisor.processes import Process, children_of, find
 from manager.supervisor.runner_watch import full_name
 from manager.supervisor.runners import Activity
 from manager.supervisor.show import ShowModel, files_of
@@ -222,7 +222,7 @@ def test_of_a_process_that_is_gone_nothing_is_known() -> None:
     assert runners.activity(gone) is None
     assert runners.activity(nobody) is None
     assert not runners.is_resting(nobody)
-    assert runners.runners_of(nobody.pid) == []
+    assert children_of(nobody.pid) == []
     assert runners.has_slow_reader(nobody.pid, 11434), "it cannot be ruled out"
 
 
