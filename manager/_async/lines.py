@@ -67,8 +67,27 @@ def shut_down(connection: Any, owner: int) -> None:
         try:
             raw.shutdown(socket.SHUT_RDWR)
         except (TypeError, AttributeError):  # uvloop's sockets can only be looked at
-            with socket.socket(fileno=os.dup(raw.fileno())) as same:
+            with _same_socket(raw) as same:
                 same.shutdown(socket.SHUT_RDWR)
+
+
+def _same_socket(raw: Any) -> socket.socket:
+    return socket.socket(fileno=os.dup(raw.fileno()))
+
+
+def _discard_unread(connection: Any) -> None:
+    """Make room in the buffer of a network stream that was shut down and has no reader.
+
+    A peer that waits for room hears nothing of the end until there is some: then what it sends is
+    refused.
+    """
+    raw = connection.get_extra_info("socket") if connection is not None else None
+    if raw is None:
+        return
+    at_once = getattr(socket, "MSG_DONTWAIT", 0)  # where there is none, nothing is waited for
+    with contextlib.suppress(OSError), _same_socket(raw) as same:
+        while same.recv(1 << 16, at_once):
+            pass
 
 
 def let_go(connection: Any) -> None:
@@ -101,6 +120,7 @@ def _abandon(
         keep(response, chunks)
         return
     shut_down(_connection_of(response), owner)
+    _discard_unread(_connection_of(response))
     in_flight.left(call.request.operation_id, call.model)
     in_flight.forgot((response, chunks))  # collected here, they would take httpcore's locks
 

@@ -39,6 +39,14 @@ class Exchange:
     def chunk(self, data: bytes) -> None:
         self.write(b"%x\r\n%s\r\n" % (len(data), data))
 
+    def fill(self) -> None:
+        """Send until the buffers between here and the client have no room for more."""
+        self._connection.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self._connection.send(b"1\r\n\n\r\n" * 10_000)
+        self._connection.settimeout(None)
+
     def answer(self, body: bytes, status: int = 200, *headers: str, kind: str = "") -> None:
         """A whole answer of known length."""
         length = f"Content-Length: {len(body)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import threading
@@ -372,6 +373,26 @@ async def test_a_forgotten_stream_gives_its_connection_back(make: Make) -> None:
             await until(lambda: gc.collect() >= 0 and ended.is_set(), "the server to be told")
             answer = await m.chat("m", "hi", timeout=20)
             assert answer.message.content == "fine", "the only connection is free again"
+
+
+async def test_a_server_that_waits_to_send_hears_that_its_stream_was_forgotten(make: Make) -> None:
+    blocked, ended = threading.Event(), threading.Event()
+
+    def endless(exchange: Exchange) -> None:
+        exchange.start_chunked()
+        exchange.fill()
+        blocked.set()
+        with contextlib.suppress(OSError):
+            while True:
+                exchange.chunk(chat_line("more"))
+        ended.set()
+
+    with Hostile(endless) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            await until(blocked.is_set, "the buffers to be full")
+            del stream
+            await until(lambda: gc.collect() >= 0 and ended.is_set(), "the server to be told")
 
 
 async def test_a_closed_manager_says_so(make: Make) -> None:
