@@ -40,6 +40,8 @@ NAMES: Mapping[str, str] = {
     # manager
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
+    "any_done_async": "any_done_sync",
+    "begin_async": "begin_sync",
     "home_async": "home_sync",
     "later_async": "later_sync",
     "pause_async": "pause_sync",

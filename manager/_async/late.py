@@ -21,12 +21,16 @@ if TYPE_CHECKING:
     from ollama_api.api.models import show_model as show_model
     from ollama_api.api.server import version as version
 
+    from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
     from manager._async.progress import follow_progress as follow_progress
     from manager._async.session import AsyncSession as AsyncSession
     from manager._async.streams import AsyncChatStream as AsyncChatStream
     from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream
     from manager._async.uploads import digests_of as digests_of
     from manager._async.uploads import upload_missing as upload_missing
+    from manager.arguments import check_at_least_one as check_at_least_one
+    from manager.arguments import check_callback as check_callback
+    from manager.arguments import check_many_texts as check_many_texts
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
     from manager.config import resolve_config as resolve_config
@@ -53,10 +57,12 @@ if TYPE_CHECKING:
     from manager.shown import shown_model as shown_model
 
 _MODULES = {
+    "manager._async.embeddings": ("AsyncEmbedStream",),
     "manager._async.progress": ("follow_progress",),
     "manager._async.session": ("AsyncSession",),
     "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
     "manager._async.uploads": ("digests_of", "upload_missing"),
+    "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.config": ("resolve_config",),

@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from ollama_api.api.models import show_model as show_model
     from ollama_api.api.server import version as version
 
+    from manager._sync.embeddings import EmbedStream as EmbedStream
     from manager._sync.progress import follow_progress as follow_progress
     from manager._sync.session import Session as Session
     from manager._sync.streams import ChatStream as ChatStream
     from manager._sync.streams import GenerateStream as GenerateStream
     from manager._sync.uploads import digests_of as digests_of
     from manager._sync.uploads import upload_missing as upload_missing
+    from manager.arguments import check_at_least_one as check_at_least_one
+    from manager.arguments import check_callback as check_callback
+    from manager.arguments import check_many_texts as check_many_texts
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
     from manager.config import resolve_config as resolve_config
@@ -54,10 +58,12 @@ if TYPE_CHECKING:
     from manager.shown import shown_model as shown_model
 
 _MODULES = {
+    "manager._sync.embeddings": ("EmbedStream",),
     "manager._sync.progress": ("follow_progress",),
     "manager._sync.session": ("Session",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager._sync.uploads": ("digests_of", "upload_missing"),
+    "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.config": ("resolve_config",),

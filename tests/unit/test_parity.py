@@ -12,9 +12,11 @@ import pytest
 import manager
 from manager import (
     AsyncChatStream,
+    AsyncEmbedStream,
     AsyncGenerateStream,
     AsyncOllamaManager,
     ChatStream,
+    EmbedStream,
     GenerateStream,
     OllamaManager,
 )
@@ -23,9 +25,10 @@ PAIRS = [
     (AsyncOllamaManager, OllamaManager),
     (AsyncChatStream, ChatStream),
     (AsyncGenerateStream, GenerateStream),
+    (AsyncEmbedStream, EmbedStream),
 ]
 # What waits for nothing, in either class.
-PLAIN = {"status", "config", "events", "text", "partial"}
+PLAIN = {"status", "config", "events", "text", "partial", "embed_many", "done"}
 RENAMED = {"aclose": "close"}
 PROTOCOL = {
     "__aenter__": "__enter__",
@@ -90,6 +93,17 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     "embed": (
         "model_name",
         "text",
+        "*dimensions=None",
+        "*truncate=None",
+        "*timeout=DEFAULT",
+        "**option_kwargs",
+    ),
+    "embed_many": (
+        "model_name",
+        "texts",
+        "*batch_size=64",
+        "*concurrency=4",
+        "*on_progress=None",
         "*dimensions=None",
         "*truncate=None",
         "*timeout=DEFAULT",
