@@ -27,6 +27,8 @@ def flood_server() -> Iterator[str]:
     for name in list(os.environ):
         if name.startswith(("OLLAMA_", "XDG_")):
             del os.environ[name]
+    # as an installed package has it, the bytecode is there from the second import on
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with TemporaryDirectory() as home:
         os.environ["HOME"] = home
         server = subprocess.Popen(
