@@ -78,6 +78,8 @@ class Call(Generic[T]):
         self.absence_is_answer: bool = False
         # what the caller is to get for the error that ends the call
         self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
+        # a stream's answer so far, for the log
+        self.gathered: Callable[[], object] = _nothing
         self._over = False
         self._written = 0  # the last attempt whose answer is in the log
         self._model = model
@@ -339,6 +341,7 @@ class Call(Generic[T]):
             error,
             seconds=time.monotonic() - self._began,
             attempts=self.attempts,
+            body=_as_json(self.gathered()) if self._log.bodies else None,
         )
 
     def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:
@@ -376,7 +379,7 @@ class Call(Generic[T]):
                 received=size,
                 tokens_per_second=_tokens_per_second(answer),
                 headers=headers,
-                body=_as_json(answer) if self._log.bodies else None,
+                body=_as_json(self.gathered() or answer) if self._log.bodies else None,
             )
 
     def decode(self, content: bytes) -> T:
@@ -432,6 +435,10 @@ class Call(Generic[T]):
 
 def _as_it_is(error: OllamaManagerError) -> OllamaManagerError:
     return error
+
+
+def _nothing() -> None:
+    return None
 
 
 def _as_json(answer: object) -> object:

@@ -47,6 +47,7 @@ class _AsyncTokenStream(Generic[ChunkT]):
         self._lines = lines
         self._answer = accumulator
         self._complete = False
+        lines.call.gathered = accumulator.result
 
     async def __aenter__(self) -> Self:
         return self

@@ -82,7 +82,7 @@ class AsyncTransport:
     ) -> None:
         self._server = server
         self._events = events
-        self._log = log
+        self.log = log  # of the calls that start from now on
         self._in_flight = in_flight
         self._client: httpx.AsyncClient | None = None
         self._client_pid = 0
@@ -226,7 +226,7 @@ class AsyncTransport:
             timeouts=resolve_timeouts(timeout, self._settings.timeouts),
             policy=resolve_retry(retry, self._settings.retry),
             events=self._events,
-            log=self._log,
+            log=self.log,
         )
 
     async def _admit(self, call: Call[Any]) -> None:

@@ -10,7 +10,7 @@ from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from manager._sync.session import Session
-    from manager.config import ConfigChange, ManagerConfig
+    from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.events import Events
     from manager.status import ServerStatus
 
@@ -92,6 +92,23 @@ class ServerMethods:
             ConfigError: The new configuration is wrong; the one in force stays.
         """
         return self._session.reload_config()
+
+    def set_log_level(self, level: Verbosity) -> None:
+        """Change how much is logged of the calls that start from now on.
+
+        It holds until it is set again, or until a reload of the configuration finds another
+        ``logging.level`` there than before; a reload for any other reason leaves it alone. Open
+        streams and calls under way are logged as they began.
+
+        Args:
+            level: ``"off"``, ``"errors"``, ``"calls"``, ``"headers"`` or ``"bodies"``, each of
+                which adds to the one before; prompts and answers are logged at the last only.
+
+        Raises:
+            InvalidRequestError: There is no such level.
+            ConfigError: The file named by ``logging.file`` cannot be written.
+        """
+        self._session.set_log_level(level)
 
     @property
     def config(self) -> ManagerConfig:

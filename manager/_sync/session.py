@@ -24,7 +24,7 @@ from manager.events import ConfigRejected, ConfigReloaded, Events
 from manager.forks import renew_in_children
 from manager.http import http_settings
 from manager.in_flight import InFlight
-from manager.logs import CallLog, configure_logging
+from manager.logs import CallLog, check_level, configure_logging
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
     from manager._sync.lines import Lines
-    from manager.config import ConfigChange, ManagerConfig
+    from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.watch import ConfigWatcher
@@ -60,13 +60,13 @@ class Session:
         self._file_changed = False
         self._closed = False
         configure_logging(config.logging)
-        self._log = CallLog(config.logging.level)
+        self._configured_level = config.logging.level
         in_flight: InFlight[Lines[Any]] = InFlight()
         self.server = Server(
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = Transport(
-            http_settings(config), self.server, self.events, self._log, in_flight
+            http_settings(config), self.server, self.events, _call_log(config), in_flight
         )
         renew_in_children(self)
 
@@ -146,6 +146,19 @@ class Session:
     def _note_change(self) -> None:
         self._file_changed = True
 
+    def set_log_level(self, level: Verbosity) -> None:
+        """Log the calls that start from now on at another verbosity.
+
+        Raises:
+            InvalidRequestError: There is no such verbosity.
+            ConfigError: The file to log to cannot be written.
+        """
+        before = self.config
+        config = _at_level(before, check_level(level))
+        configure_logging(config.logging, before.logging)
+        self.config = config
+        self._transport.log = _call_log(config)
+
     def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration again and put it in force for the calls that follow.
 
@@ -159,8 +172,12 @@ class Session:
             # an address holds for the life of a manager
             server = attrs.evolve(config.server, host=before.server.host)
             config = attrs.evolve(config, server=server)
+            configured_level = config.logging.level
+            if configured_level == self._configured_level:  # one set at run time stays
+                config = _at_level(config, before.logging.level)
             changes = tuple(diff_configs(before, config))
             if not changes:
+                self._configured_level = configured_level
                 return ()
             settings = http_settings(config)  # refuses a key that would be sent in the clear
             configure_logging(config.logging, before.logging)
@@ -168,7 +185,8 @@ class Session:
             self.events.emit(ConfigRejected(error=error))
             raise
         self.config = config
-        self._log.set_level(config.logging.level)
+        self._configured_level = configured_level
+        self._transport.log = _call_log(config)
         self._transport.configure(settings)
         self.server.configure(config)
         self.events.emit(ConfigReloaded(changes=changes))
@@ -188,3 +206,11 @@ class Session:
                 end_each((self._transport.close, self.server.close))
             finally:
                 self.events.close()
+
+
+def _call_log(config: ManagerConfig) -> CallLog:
+    return CallLog(config.logging.level, config.client.headers)
+
+
+def _at_level(config: ManagerConfig, level: Verbosity) -> ManagerConfig:
+    return attrs.evolve(config, logging=attrs.evolve(config.logging, level=level))

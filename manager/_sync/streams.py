@@ -48,6 +48,7 @@ class _TokenStream(Generic[ChunkT]):
         self._lines = lines
         self._answer = accumulator
         self._complete = False
+        lines.call.gathered = accumulator.result
 
     def __enter__(self) -> Self:
         return self

@@ -83,7 +83,7 @@ class Transport:
     ) -> None:
         self._server = server
         self._events = events
-        self._log = log
+        self.log = log  # of the calls that start from now on
         self._in_flight = in_flight
         self._client: httpx.Client | None = None
         self._client_pid = 0
@@ -227,7 +227,7 @@ class Transport:
             timeouts=resolve_timeouts(timeout, self._settings.timeouts),
             policy=resolve_retry(retry, self._settings.retry),
             events=self._events,
-            log=self._log,
+            log=self.log,
         )
 
     def _admit(self, call: Call[Any]) -> None:

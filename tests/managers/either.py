@@ -23,7 +23,7 @@ PATIENCE = 30.0
 Make = Callable[..., Any]
 """Makes a manager: takes its keywords, returns it or what stands for it."""
 
-_PLAIN = ("status", "config", "events", "partial", "done")
+_PLAIN = ("status", "config", "events", "partial", "done", "set_log_level")
 _END = object()
 
 

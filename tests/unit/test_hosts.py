@@ -108,7 +108,9 @@ def test_is_loopback(text: str) -> None:
     assert parse_host(text).is_loopback
 
 
-@pytest.mark.parametrize("text", ["http://192.168.0.2/path", "https://gpu-box", "localhost.example"])
+@pytest.mark.parametrize(
+    "text", ["http://192.168.0.2/path", "https://gpu-box", "localhost.example"]
+)
 def test_is_not_loopback(text: str) -> None:
     assert not parse_host(text).is_loopback
 

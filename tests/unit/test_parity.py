@@ -28,7 +28,7 @@ PAIRS = [
     (AsyncEmbedStream, EmbedStream),
 ]
 # What waits for nothing, in either class.
-PLAIN = {"status", "config", "events", "text", "partial", "embed_many", "done"}
+PLAIN = {"status", "config", "events", "text", "partial", "embed_many", "done", "set_log_level"}
 RENAMED = {"aclose": "close"}
 PROTOCOL = {
     "__aenter__": "__enter__",
@@ -45,6 +45,7 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     "status": (),
     "server_log": ("lines=50",),
     "reload_config": (),
+    "set_log_level": ("level",),
     "close": (),
     "list_models": (),
     "list_running": (),
