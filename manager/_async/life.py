@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manager._async import late
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from manager._async.session import AsyncSession
     from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.events import Events
+    from manager.retry import RetryInput
     from manager.status import ServerStatus
+    from manager.timeouts import TimeoutInput
 
 __all__ = ["AsyncServerMethods"]
 
@@ -76,9 +79,17 @@ class AsyncServerMethods:
             )
         return await self._session.server.log(lines)
 
-    async def version(self) -> str:
-        """Return the version of Ollama that answers (``GET /api/version``)."""
-        return (await self._session.send(late.version.build_request())).version
+    async def version(self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT) -> str:
+        """Return the version of Ollama that answers.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
+
+        Source: Ollama ``GET /api/version``.
+        """
+        request = late.version.build_request()
+        return (await self._session.send(request, timeout=timeout, retry=retry)).version
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration file and environment again.

@@ -127,14 +127,19 @@ class AsyncTransport:
         return await self._deliver(self._begin(request, model, whole_wait(timeout), retry))
 
     async def exists(
-        self, request: Request[object], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[object],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> bool:
         """Send ``request``, whose 404 is an answer like any other, and return whether it was not.
 
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, whole_wait(timeout), DEFAULT)
+        call = self._begin(request, model, whole_wait(timeout), retry)
         call.absence_is_answer = True
         try:
             await self._deliver(call)

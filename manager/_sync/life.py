@@ -6,13 +6,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manager._sync import late
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from manager._sync.session import Session
     from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.events import Events
+    from manager.retry import RetryInput
     from manager.status import ServerStatus
+    from manager.timeouts import TimeoutInput
 
 __all__ = ["ServerMethods"]
 
@@ -77,9 +80,17 @@ class ServerMethods:
             )
         return self._session.server.log(lines)
 
-    def version(self) -> str:
-        """Return the version of Ollama that answers (``GET /api/version``)."""
-        return self._session.send(late.version.build_request()).version
+    def version(self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT) -> str:
+        """Return the version of Ollama that answers.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
+
+        Source: Ollama ``GET /api/version``.
+        """
+        request = late.version.build_request()
+        return self._session.send(request, timeout=timeout, retry=retry).version
 
     def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration file and environment again.

@@ -122,6 +122,11 @@ class Hostile:
             )
             while len(body) < length:
                 body += connection.recv(65536)
+            if "transfer-encoding: chunked" in text.lower():  # kept as it was sent
+                while not body.endswith(b"0\r\n\r\n"):
+                    if not (piece := connection.recv(65536)):
+                        return
+                    body += piece
             self.first_pieces.append(first)
             self.heads.append(text)
             self.requests.append(text.partition("\r\n")[0])

@@ -240,3 +240,26 @@ def test_what_methods_take_and_return_is_exported() -> None:
                 words = re.findall(r"\b[A-Z]\w+(?:Response|Dict)\b|\bOptions\b", str(annotation))
                 missing |= {word for word in words if not hasattr(manager, word)}
     assert not missing
+
+
+# What sends no request of its own, or asks the supervisor.
+NO_REQUEST = PLAIN | {
+    "start_server",
+    "stop_server",
+    "restart_server",
+    "server_log",
+    "reload_config",
+    "close",
+    "aclose",
+}
+
+
+@pytest.mark.parametrize("cls", [AsyncOllamaManager, OllamaManager], ids=lambda cls: cls.__name__)
+def test_every_request_takes_a_timeout_and_rules_for_retries(cls: type) -> None:
+    for name in public(cls) - NO_REQUEST:
+        parameters = inspect.signature(getattr(cls, name)).parameters
+        for word, form in (("timeout", "TimeoutInput"), ("retry", "RetryInput")):
+            assert word in parameters, f"{cls.__name__}.{name} takes no {word}="
+            assert parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+            assert parameters[word].annotation == form
+            assert parameters[word].default is manager.DEFAULT
