@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from manager.blobs import local_files as local_files
     from manager.config import resolve_config as resolve_config
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
     from manager.model_requests import build_create_request as build_create_request
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from manager.schemas import json_schema_of as json_schema_of
     from manager.schemas import parse_output as parse_output
     from manager.shown import shown_model as shown_model
+    from manager.waiting_async import run_async as run_async
 
 _MODULES = {
     "manager._async.embeddings": ("AsyncEmbedStream",),
@@ -67,6 +69,7 @@ _MODULES = {
     "manager.blobs": ("local_files",),
     "manager.config": ("resolve_config",),
     "manager.defaults": ("apply_defaults",),
+    "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (
         "build_copy_request",
@@ -89,6 +92,7 @@ _MODULES = {
     ),
     "manager.schemas": ("json_schema_of", "parse_output"),
     "manager.shown": ("shown_model",),
+    "manager.waiting_async": ("run_async",),
     "ollama_api.api.inference": ("chat", "embed", "generate"),
     "ollama_api.api.models": (
         "copy_model",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manager._async import late
@@ -266,7 +267,8 @@ class AsyncModelMethods:
         local_adapters = late.local_files(adapters, argument="adapters")
         digests = await late.digests_of(local)
         adapter_digests = await late.digests_of(local_adapters)
-        body = late.build_create_request(
+        build = partial(
+            late.build_create_request,
             model_name,
             stream=True,
             from_model=from_model,
@@ -280,6 +282,7 @@ class AsyncModelMethods:
             quantize=quantize,
             extra_body=extra_body,
         )
+        body = await late.run_async(build) if late.holds_files(None, messages) else build()
         for paths, by_name in ((local, digests), (local_adapters, adapter_digests)):
             await late.upload_missing(
                 self._session.transport,

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from manager.blobs import local_files as local_files
     from manager.config import resolve_config as resolve_config
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
     from manager.model_requests import build_create_request as build_create_request
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from manager.schemas import json_schema_of as json_schema_of
     from manager.schemas import parse_output as parse_output
     from manager.shown import shown_model as shown_model
+    from manager.waiting_sync import run_sync as run_sync
 
 _MODULES = {
     "manager._sync.embeddings": ("EmbedStream",),
@@ -68,6 +70,7 @@ _MODULES = {
     "manager.blobs": ("local_files",),
     "manager.config": ("resolve_config",),
     "manager.defaults": ("apply_defaults",),
+    "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (
         "build_copy_request",
@@ -90,6 +93,7 @@ _MODULES = {
     ),
     "manager.schemas": ("json_schema_of", "parse_output"),
     "manager.shown": ("shown_model",),
+    "manager.waiting_sync": ("run_sync",),
     "ollama_api.api.inference": ("chat", "embed", "generate"),
     "ollama_api.api.models": (
         "copy_model",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manager._sync import late
@@ -267,7 +268,8 @@ class ModelMethods:
         local_adapters = late.local_files(adapters, argument="adapters")
         digests = late.digests_of(local)
         adapter_digests = late.digests_of(local_adapters)
-        body = late.build_create_request(
+        build = partial(
+            late.build_create_request,
             model_name,
             stream=True,
             from_model=from_model,
@@ -281,6 +283,7 @@ class ModelMethods:
             quantize=quantize,
             extra_body=extra_body,
         )
+        body = late.run_sync(build) if late.holds_files(None, messages) else build()
         for paths, by_name in ((local, digests), (local_adapters, adapter_digests)):
             late.upload_missing(
                 self._session.transport,
