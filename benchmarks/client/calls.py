@@ -136,6 +136,4 @@ def _async_pair(
     theirs: Callable[[], Coroutine[Any, Any, int]],
     runner: asyncio.Runner,
 ) -> Pair:
-    return in_turn(
-        rounds, cpu_of(lambda: runner.run(ours())), cpu_of(lambda: runner.run(theirs()))
-    )
+    return in_turn(rounds, cpu_of(lambda: runner.run(ours())), cpu_of(lambda: runner.run(theirs())))

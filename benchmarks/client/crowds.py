@@ -81,8 +81,6 @@ def crowds(url: str, sizes: Sizes) -> dict[str, Pair]:
         one("ours", manager), one("theirs", peer)  # warm
         for pair in found.values():
             pair.ours.clear(), pair.theirs.clear()
-        in_turn(
-            sizes.rounds, lambda: one("ours", manager), lambda: one("theirs", peer), warm=False
-        )
+        in_turn(sizes.rounds, lambda: one("ours", manager), lambda: one("theirs", peer), warm=False)
         runner.run(manager.aclose())
     return found

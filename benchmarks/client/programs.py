@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .rounds import Pair, in_turn
 from .place import run_program
+from .rounds import Pair, in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ async def main():
     return count
 count = asyncio.run(main())
 """
-_PEAK = """
+_PEAK = r"""
 import re, resource, time
 def texts():
     for number in range(int(sys.argv[2])):

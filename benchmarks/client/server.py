@@ -100,7 +100,7 @@ def _whole(body: bytes) -> bytes:
 
 @cache
 def _vectors(dimensions: int) -> list[bytes]:
-    chosen = random.Random(1)  # noqa: S311
+    chosen = random.Random(1)
     return [
         json.dumps(
             [round(chosen.uniform(-0.2, 0.2), 9) for _ in range(dimensions)],
@@ -122,7 +122,9 @@ def _embeddings(count: int, dimensions: int) -> bytes:
 
 _CHAT = _whole(_answer("Hello there!", **_LAST))
 _VERSION = _whole(b'{"version":"0.33.0"}')
-_ROOT = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 17\r\n\r\nOllama is running"
+_ROOT = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 17\r\n\r\nOllama is running"
+)
 
 
 class _Connection(asyncio.Protocol):
