@@ -32,6 +32,8 @@ NAMES: Mapping[str, str] = {
     "AsyncIterator": "Iterator",
     # httpx and httpcore
     "AsyncClient": "Client",
+    "AsyncConnectionInterface": "ConnectionInterface",
+    "AsyncConnectionPool": "ConnectionPool",
     "AsyncNetworkBackend": "NetworkBackend",
     "AsyncNetworkStream": "NetworkStream",
     "aclose": "close",

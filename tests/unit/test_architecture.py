@@ -141,7 +141,7 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    speakers = ("transport", "lines", "network")
+    speakers = ("transport", "lines", "network", "pool")
     allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
     for path in ALL:
         if relative(path) not in {*allowed, "failures.py"}:
