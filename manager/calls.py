@@ -13,6 +13,7 @@ from manager.context import explain_full_context
 from manager.errors import ModelNotFoundError, ResponseDecodeError
 from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
 from manager.failures import error_from_transport, timeout_error
+from manager.hold import Hold
 from manager.in_flight import Waiting
 from manager.retry import decide
 
@@ -69,9 +70,8 @@ class Call(Generic[T]):
         self.request_id: str = f"{_prefix}-{next(_numbers)}"
         self.attempts: int = 0
         self.repeatable: bool = True
-        self.hang_up: Callable[[], None] | None = None  # ends the connection that it was sent on
+        self.hold = Hold()  # of the connection that it was sent on
         self.head_waits: bool = False  # what is sent next is a head, and is to wait for its body
-        self.asked_at: float | None = None  # on the monotonic clock; None: no answer is waited for
         self._tried: list[dict[str, Any]] = []
         self._failures = 0
         self._waited = 0.0  # for the server to be ready
@@ -127,6 +127,14 @@ class Call(Generic[T]):
         total = self.timeouts.total
         return None if total is None else total - (time.monotonic() - self._began)
 
+    def left_for_head(self) -> float | None:
+        """Return the seconds in which the answer has to begin, or ``None`` without a limit."""
+        left, limit, since = self.left(), self.timeouts.first_token, self.hold.asked_at
+        if limit is None or since is None:
+            return left
+        first = limit - (time.monotonic() - since)
+        return first if left is None else min(left, first)
+
     def within(self, seconds: float | None) -> float | None:
         """Return the smaller of a limit and what is left of the total one.
 
@@ -170,14 +178,11 @@ class Call(Generic[T]):
 
     def resend(self) -> None:
         """End the connection on which the answer is waited for: the request is sent again."""
-        hang_up, since = self.hang_up, self.asked_at  # another thread may be done with it now
-        if since is not None and hang_up is not None:
-            self.waited(time.monotonic() - since)  # in vain, and for no fault of its own
-            hang_up()
+        self.hold.hang_up_unanswered(self.waited)  # in vain, and for no fault of its own
 
     def waiting(self) -> Waiting | None:
         """Return for how long the answer has been waited for, if it is now."""
-        since = self.asked_at
+        since = self.hold.asked_at
         if since is None:
             return None
         return Waiting(self.request.operation_id, self._model, since, begun=False)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 import weakref
-from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from manager._async.closing import end_each
-from manager._async.lines import AsyncLines, end_in_time, shut_down
+from manager._async.lines import AsyncLines
+from manager._async.wire import AsyncWire, sent_now
 from manager.calls import Call
+from manager.connections import shut_down
 from manager.default import DEFAULT
 from manager.errors import (
     APIError,
@@ -50,15 +50,21 @@ __all__ = ["AsyncTransport"]
 
 T = TypeVar("T")
 
-_sent_now: ContextVar[Call[Any] | None] = ContextVar("_sent_now", default=None)
-
-# What httpcore traces when a request is about to be sent, when it has been, and when there is a
-# new connection.
+# What httpcore traces when a request is about to be sent, when it has been, when the head of the
+# answer has come, when the connection is about to be given back, and when there is a new one.
 _SENDING = "http11.send_request_headers.started"
 _ASKED = "http11.receive_response_headers.started"
+_ANSWERED = "http11.receive_response_headers.complete"
+_RETURNED = "http11.response_closed.started"
+_CONNECTED = (
+    "connection.connect_tcp.complete",
+    "connection.start_tls.complete",
+    "proxy.start_tls.complete",
+    "socks.connect_tcp.complete",
+    "socks.start_tls.complete",
+)
 # A body of so many bytes at most is sent together with its head: each piece wakes the server up.
 _SMALL = 65_536
-_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
 class AsyncTransport:
@@ -258,7 +264,7 @@ class AsyncTransport:
             await self._server.ready(call)
 
     def _end_attempt(self, call: Call[Any]) -> None:
-        call.asked_at = call.hang_up = None
+        call.hold.answered()
         self._in_flight.answered(call)
         self._in_flight.end()
 
@@ -266,7 +272,7 @@ class AsyncTransport:
         """Send the request once and return its answer, its body unread; an error status raises."""
         request = self._http_request(call)
         call.begin_attempt(request.headers)
-        _sent_now.set(call)
+        sent_now.set(call)
         try:
             response = await self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -324,27 +330,30 @@ class AsyncTransport:
         if event == _SENDING:
             call.head_waits = call.body is not None and len(call.body) <= _SMALL
         elif event == _ASKED:
-            call.asked_at = time.monotonic()
+            call.hold.asked()
+            call.hold.limit(call.left_for_head)
             self._in_flight.asked(call)
+        elif event == _ANSWERED:
+            call.hold.limit(None if call.timeouts.total is None else call.left)
+        elif event == _RETURNED:
+            call.hold.let_go()
         elif event in _CONNECTED:
             connection = info["return_value"]
-            _note_sender(connection)
+            AsyncWire(connection)
             with self._lock:
                 self._connections.add(connection)
             if self._closed:  # while it was being made
                 shut_down(connection, os.getpid())
 
     async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
-        cancel_deadline = end_in_time(response, call)
         try:
             content = await response.aread()
-            call.asked_at = None
+            call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             self._server.suspect()
             raise call.lost(error, answering=False) from error
         finally:
-            cancel_deadline()
             await response.aclose()
         return content
 
@@ -371,35 +380,6 @@ class AsyncTransport:
                 hint="make one for each event loop, and close it there",
             )
         return client
-
-
-def _note_sender(connection: Any) -> None:
-    """Let each call that is sent on a connection know it: httpcore tells only once it answers.
-
-    A head that waits for its body is sent with it; one without a body, to a proxy, with the empty
-    piece that httpcore writes at the end of each request.
-    """
-    known = weakref.ref(connection)
-    plain = connection.write.__func__  # bound, it would keep the connection alive
-    owner = os.getpid()
-
-    def hang_up() -> None:
-        shut_down(known(), owner)
-
-    head = b""
-
-    async def write(data: bytes, timeout: float | None = None) -> None:
-        nonlocal head
-        if (call := _sent_now.get()) is not None:
-            call.hang_up = hang_up
-            if call.head_waits:
-                head, call.head_waits = data, False
-                return
-        if head:
-            data, head = head + data, b""
-        await plain(known(), data, timeout)
-
-    connection.write = write
 
 
 def _make_client(settings: ClientSettings) -> httpx.AsyncClient:

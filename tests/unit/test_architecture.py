@@ -18,7 +18,7 @@ ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path
 
 PURE = """
     accumulate arguments calls chunk_joining default defaults errors events extra_body hosts
-    http images in_flight json_values keep_alive messages missing model_requests names
+    hold http images in_flight json_values keep_alive messages missing model_requests names
     narrowing ndjson options progress quantities redaction requests retry schemas
     server_settings shown spelling status timeouts tool_functions tools types version
 """.split()  # noqa: SIM905
@@ -141,7 +141,7 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    speakers = ("transport", "lines", "network", "pool")
+    speakers = ("transport", "lines", "network", "pool", "wire")
     allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
     for path in ALL:
         if relative(path) not in {*allowed, "failures.py"}:
