@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from manager.context import explain_full_context
-from manager.errors import ModelNotFoundError, ResponseDecodeError
-from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
+from manager.errors import ModelNotFoundError, OllamaManagerError, ResponseDecodeError
+from manager.events import (
+    RequestCancelled,
+    RequestFailed,
+    RequestFinished,
+    RequestRetried,
+    RequestStarted,
+)
 from manager.failures import error_from_transport, timeout_error
 from manager.hold import Hold
 from manager.in_flight import Waiting
@@ -23,7 +29,6 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
     from manager.config import RetryConfig
-    from manager.errors import OllamaManagerError
     from manager.events import Events
     from manager.logs import CallLog
     from manager.ndjson import LineTooLongError
@@ -80,7 +85,7 @@ class Call(Generic[T]):
         self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
         # a stream's answer so far, for the log
         self.gathered: Callable[[], object] = _nothing
-        self._over = False
+        self.over = False  # its end has been told
         self._written = 0  # the last attempt whose answer is in the log
         self._model = model
         self._policy = policy
@@ -236,6 +241,8 @@ class Call(Generic[T]):
         Raises:
             OllamaManagerError: ``outcome`` of ``error``, when it is not sent again.
         """
+        if self.over:  # its stream was closed meanwhile
+            raise error
         if self.absence_is_answer and self.is_absence(error):
             self.finish(404, 0, {}, None)
             raise error
@@ -322,9 +329,9 @@ class Call(Generic[T]):
         """Note that the call ended with ``error``; how it ended is told once."""
         error.attempts = self.attempts
         error.request_id = self.request_id
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         if len(self._tried) > 1:
             error.details["tried"] = self._tried
             for tried in self._tried:
@@ -349,6 +356,42 @@ class Call(Generic[T]):
             body=_as_json(self.gathered()) if self._log.bodies else None,
         )
 
+    def __enter__(self) -> None:
+        """Have the end of the call told if something other than our errors ends this block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and not isinstance(error, OllamaManagerError):
+            self.cancel(type(error).__name__)
+
+    def cancel(self, reason: str) -> None:
+        """Note that its caller gave the call up; how it ended is told once.
+
+        Args:
+            reason: The class of what ended it, or ``forgotten``.
+        """
+        if self.over:
+            return
+        self.over = True
+        seconds = time.monotonic() - self._began
+        if self._events.active:
+            self._events.emit(
+                RequestCancelled(
+                    request_id=self.request_id,
+                    endpoint=self.context["endpoint"],
+                    model=self._model,
+                    attempts=self.attempts,
+                    seconds=seconds,
+                    reason=reason,
+                )
+            )
+        self._log.cancelled(
+            self.request_id,
+            self.request.operation_id,
+            reason=reason,
+            seconds=seconds,
+            attempts=self.attempts,
+        )
+
     def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:
         """Note that the call was answered, in full or as far as its caller wanted.
 
@@ -358,9 +401,9 @@ class Call(Generic[T]):
             headers: The headers of the answer.
             answer: The decoded answer, of a stream the last line.
         """
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         if notice := explain_full_context(self.request.json, answer):
             self._log.notice(self.request_id, self.request.operation_id, notice)
         seconds = time.monotonic() - self._began

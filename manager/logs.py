@@ -202,6 +202,29 @@ class CallLog:
         }
         self._emit(logging.WARNING, "failure", facts, body=body)
 
+    def cancelled(
+        self, request_id: str, operation: str, *, reason: str, seconds: float, attempts: int = 1
+    ) -> None:
+        """Log that a call was given up by its caller.
+
+        Args:
+            request_id: As in :meth:`request`.
+            operation: As in :meth:`request`.
+            reason: The class of what ended it, such as ``CancelledError``.
+            seconds: How long the call took.
+            attempts: How often the request was sent.
+        """
+        if not self.calls:
+            return
+        facts: dict[str, Any] = {
+            "request_id": request_id,
+            "operation": operation,
+            "attempts": attempts,
+            "seconds": round(seconds, 6),
+            "reason": reason,
+        }
+        self._emit(logging.INFO, "cancelled", facts)
+
     def _emit(
         self,
         level: int,

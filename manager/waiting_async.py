@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from manager.errors import InvalidRequestError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
     from concurrent.futures import Future
@@ -18,6 +20,7 @@ __all__ = [
     "Begun",
     "any_done_async",
     "begin_async",
+    "check_home_async",
     "home_async",
     "later_async",
     "pause_async",
@@ -53,6 +56,16 @@ async def pause_async(seconds: float) -> None:
 def home_async() -> object:
     """Return what connections that are made now belong to: the running event loop."""
     return asyncio.get_running_loop()
+
+
+def check_home_async(home: object) -> None:
+    """Raise ``InvalidRequestError`` unless ``home`` is the running event loop, or None."""
+    if home is not None and home is not asyncio.get_running_loop():
+        raise InvalidRequestError(
+            "this manager belongs to the event loop that it was first used on",
+            code="wrong_event_loop",
+            hint="make one for each event loop, and close it there",
+        )
 
 
 def later_async(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

@@ -19,6 +19,7 @@ __all__ = [
     "Begun",
     "any_done_sync",
     "begin_sync",
+    "check_home_sync",
     "home_sync",
     "later_sync",
     "pause_sync",
@@ -46,6 +47,10 @@ def pause_sync(seconds: float) -> None:
 def home_sync() -> object:
     """Return what connections that are made now belong to: nothing, any thread may use them."""
     return None
+
+
+def check_home_sync(home: object) -> None:
+    """Do nothing: any thread may use what another one made."""
 
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

@@ -44,6 +44,7 @@ NAMES: Mapping[str, str] = {
     "_async": "_sync",
     "any_done_async": "any_done_sync",
     "begin_async": "begin_sync",
+    "check_home_async": "check_home_sync",
     "home_async": "home_sync",
     "later_async": "later_sync",
     "pause_async": "pause_sync",

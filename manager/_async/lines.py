@@ -18,12 +18,13 @@ from manager.failures import as_object, error_from_line
 from manager.forks import keep
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
-from manager.waiting_async import later_async
+from manager.waiting_async import check_home_async, home_async, later_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from manager._async.server import AsyncServer
+    from manager._async.transport import AsyncTransport
     from manager.calls import Call
     from manager.in_flight import InFlight
 
@@ -50,7 +51,7 @@ def _abandon(
     shut_down(connection_of(response), owner)
     discard_unread(connection_of(response))
     in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot((response, chunks))  # collected here, they would take httpcore's locks
+    in_flight.forgot((response, chunks, call))  # collected here, they would take httpcore's locks
 
 
 class AsyncLines(Generic[T]):
@@ -68,15 +69,31 @@ class AsyncLines(Generic[T]):
         call: Call[T],
         in_flight: InFlight[AsyncLines[Any]],
         server: AsyncServer,
+        transport: AsyncTransport,
     ) -> None:
         self.call = call
+        self.restarts = False
+        """Whether it is sent again, as often as any call, if it is lost before its first line."""
         self._server = server  # also keeps the lease of a manager that nobody holds any more
-        self._response = response
+        self._transport = transport
         self._in_flight = in_flight
         self._owner = os.getpid()
+        self._home = home_async()
         self._waiting_since: float | None = None  # for bytes, on the monotonic clock
+        self._waiting: deque[bytes] = deque()
+        self._last: T | None = None
+        self._restarting = False
+        self._cancelled = False
+        self._reading = threading.Lock()
+        self._begin(response)
+
+    def _begin(self, response: httpx.Response) -> None:
+        """Take up an answer, whose body is unread."""
+        call, in_flight = self.call, self._in_flight
+        self._response = response
         call.hold.answered()
         call.hold.limit(None)
+        self._closed = False
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
@@ -87,13 +104,9 @@ class AsyncLines(Generic[T]):
             _do_nothing if left is None else later_async(max(left, 0.0), call.hold.hang_up)
         )
         self._splitter = LineSplitter()
-        self._waiting: deque[bytes] = deque()
+        self._waiting.clear()
         self._size = 0
-        self._last: T | None = None
         self._exhausted = False
-        self._closed = False
-        self._cancelled = False
-        self._reading = threading.Lock()
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
         self._forgotten = weakref.finalize(
             self, _abandon, response, self._chunks, call, in_flight, self._owner
@@ -117,14 +130,15 @@ class AsyncLines(Generic[T]):
             self._waiting.popleft()
         except OllamaManagerError:
             return None  # ``anext`` meets it again, and cleans up
-        except BaseException:
-            self._abort()
+        except BaseException as error:
+            self._abort(error)
             raise
         finally:
             self._reading.release()
         return item
 
     async def __anext__(self) -> T:
+        check_home_async(self._home)
         if not self._reading.acquire(blocking=False):
             raise InvalidRequestError(
                 "this stream is being read already", hint="a stream has one consumer at a time"
@@ -135,26 +149,49 @@ class AsyncLines(Generic[T]):
             self._reading.release()
 
     async def _next(self) -> T:
-        try:
-            while not self._waiting and not self._exhausted and not self._closed:
-                await self._read()
-            if self._closed or not self._waiting:
+        while True:
+            try:
+                while not self._waiting and not self._exhausted and not self._closed:
+                    await self._read()
+                if self._closed or not self._waiting:
+                    await self._dispose()
+                    raise StopAsyncIteration
+                self._last = item = self._decoded(self._waiting.popleft())
+                return item
+            except OllamaManagerError as error:
                 await self._dispose()
-                raise StopAsyncIteration
-            self._last = item = self._decoded(self._waiting.popleft())
-        except OllamaManagerError:
-            await self._dispose()
-            if self._cancelled:
-                raise StopAsyncIteration from None
-            raise
-        except StopAsyncIteration:
-            raise
-        except BaseException:  # a cancelled task, Ctrl-C: the server must stop generating
-            self._abort()
-            raise
-        return item
+                if self._cancelled:
+                    raise StopAsyncIteration from None
+                if not self.restarts or self._last is not None:
+                    raise
+                lost = error
+            except StopAsyncIteration:
+                raise
+            except BaseException as error:  # a cancelled task, Ctrl-C: the server must stop
+                self._abort(error)
+                raise
+            await self._restart(lost)
 
-    def _abort(self) -> None:
+    async def _restart(self, error: OllamaManagerError) -> None:
+        """Send the request of a stream again of which nothing has been handed over.
+
+        Raises:
+            OllamaManagerError: ``call.outcome`` of what it ended with.
+        """
+        self._restarting = True
+        try:
+            await self._transport.reopen(self.call, error, self._begin)
+        except OllamaManagerError:
+            if not self._cancelled:
+                raise
+        finally:
+            self._restarting = False
+        if self._cancelled:  # meanwhile
+            await self._dispose()
+            raise StopAsyncIteration
+
+    def _abort(self, error: BaseException) -> None:
+        self.call.cancel(type(error).__name__)
         self._shut_down()
         self._cancel_deadline()
         self._closed = True
@@ -208,15 +245,22 @@ class AsyncLines(Generic[T]):
     async def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
         self._finish()
-        end = time.monotonic() + _END_SECONDS
-        self.call.hold.limit(lambda: end - time.monotonic())
+        if not self._reading.acquire(blocking=False):
+            return  # it is being closed
         try:
-            # the end of the body: without it the connection could not be used again
-            while not self._exhausted and not self._closed:
-                await self._read()
-        except OllamaManagerError:
-            pass  # the answer is complete all the same
-        await self._dispose()
+            if not self._exhausted:
+                end = time.monotonic() + _END_SECONDS
+                self.call.hold.limit(lambda: end - time.monotonic())
+            with contextlib.suppress(OllamaManagerError):  # the answer is complete all the same
+                # the end of the body: without it the connection could not be used again
+                while not self._exhausted and not self._closed:
+                    await self._read()
+            await self._dispose()
+        except BaseException as error:
+            self._abort(error)
+            raise
+        finally:
+            self._reading.release()
 
     def _finish(self) -> None:
         response = self._response
@@ -247,11 +291,13 @@ class AsyncLines(Generic[T]):
         if self._owner != os.getpid():
             await self._dispose()
             return
-        if not self._closed:
+        if not self._closed or self._restarting:
             self._cancelled = True
             self._closed = True
             self._finish()
         self._shut_down()
+        if self._home is not home_async():
+            return  # it has been ended; what is left of it belongs to another event loop
         if self._reading.acquire(blocking=False):
             try:
                 await self._dispose()

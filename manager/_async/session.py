@@ -26,7 +26,7 @@ from manager.in_flight import InFlight
 from manager.logs import CallLog, check_level, configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ollama_api.types import Request
 
@@ -87,9 +87,20 @@ class AsyncSession:
         retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
+        return (await self.ask(request, model=model, timeout=timeout, retry=retry))[0]
+
+    async def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Do as ``send``; return also what an error about the answer is to say of the call."""
         await self._follow_file()
         try:
-            return await self._transport.send(request, model=model, timeout=timeout, retry=retry)
+            return await self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise await self._explained(error) from error.__cause__
 

@@ -20,7 +20,6 @@ from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
-    InvalidRequestError,
     OllamaManagerError,
     ServerUnavailableError,
 )
@@ -28,10 +27,10 @@ from manager.failures import error_from_status
 from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.waiting_async import home_async, pause_async
+from manager.waiting_async import check_home_async, home_async, pause_async
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from ollama_api.types import Request
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTransport"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # What httpcore traces when a request is about to be sent, when it has been, when the head of the
 # answer has come, when the connection is about to be given back, and when there is a new one.
@@ -130,7 +130,24 @@ class AsyncTransport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return await self._deliver(self._begin(request, model, whole_wait(timeout), retry))
+        return (await self.ask(request, model=model, timeout=timeout, retry=retry))[0]
+
+    async def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Send ``request`` and return its whole answer, and what an error about it is to say.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        call = self._begin(request, model, whole_wait(timeout), retry)
+        answer = await self._deliver(call)
+        return answer, {**call.context, "attempts": call.attempts}
 
     async def exists(
         self,
@@ -156,23 +173,24 @@ class AsyncTransport:
         return True
 
     async def _deliver(self, call: Call[T]) -> T:
-        while True:
-            try:
-                await self._admit(call)
+        with call:
+            while True:
                 try:
-                    response = await self._answer(call)
-                    content = await self._read(call, response)
-                    answer = call.decode(content)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                if call.was_done_before(error):
-                    call.finish(404, 0, {}, None)
-                    return call.typed(None, b"")
-                await self._pause(call, error)
-            else:
-                call.finish(response.status_code, len(content), response.headers, answer)
-                return answer
+                    await self._admit(call)
+                    try:
+                        response = await self._answer(call)
+                        content = await self._read(call, response)
+                        answer = call.decode(content)
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    if call.was_done_before(error):
+                        call.finish(404, 0, {}, None)
+                        return call.typed(None, b"")
+                    await self._pause(call, error)
+                else:
+                    call.finish(response.status_code, len(content), response.headers, answer)
+                    return answer
 
     async def stream(
         self,
@@ -187,7 +205,10 @@ class AsyncTransport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return await self._open(self._begin(request, model, timeout, retry))
+        call = self._begin(request, model, timeout, retry)
+        return await self._open(
+            call, lambda answer: AsyncLines(answer, call, self._in_flight, self._server, self)
+        )
 
     async def resume(self, lines: AsyncLines[T], error: OllamaManagerError) -> AsyncLines[T]:
         """Send the request of a stream that broke off again, as the same call.
@@ -195,20 +216,36 @@ class AsyncTransport:
         Raises:
             OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
         """
-        await self._pause(lines.call, error)
-        return await self._open(lines.call)
+        call = lines.call
+        return await self.reopen(
+            call,
+            error,
+            lambda answer: AsyncLines(answer, call, self._in_flight, self._server, self),
+        )
 
-    async def _open(self, call: Call[T]) -> AsyncLines[T]:
-        while True:
-            try:
-                await self._admit(call)
+    async def reopen(
+        self, call: Call[Any], error: OllamaManagerError, begin: Callable[[httpx.Response], U]
+    ) -> U:
+        """Send the request of a call again that ``error`` has ended, and begin to read its answer.
+
+        Raises:
+            OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
+        """
+        with call:
+            await self._pause(call, error)
+        return await self._open(call, begin)
+
+    async def _open(self, call: Call[Any], begin: Callable[[httpx.Response], U]) -> U:
+        with call:
+            while True:
                 try:
-                    response = await self._answer(call)
-                    return AsyncLines(response, call, self._in_flight, self._server)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                await self._pause(call, error)
+                    await self._admit(call)
+                    try:
+                        return begin(await self._answer(call))
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    await self._pause(call, error)
 
     async def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
@@ -217,16 +254,25 @@ class AsyncTransport:
         await end_each([*streams, self._close_connections])
 
     async def _close_connections(self) -> None:
-        clients = [*self._retired, *([self._client] if self._client is not None else [])]
-        self._retired, self._client = [], None
-        self._heads.clear()
         if self._client_pid == os.getpid():
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
                 # closing it would not wake up who waits for an answer
                 shut_down(connection, self._client_pid)
+            check_home_async(self._client_home)  # it alone can close them
+            await self._give_back_forgotten()
+        clients = [*self._retired, *([self._client] if self._client is not None else [])]
+        self._retired, self._client = [], None
+        self._heads.clear()
+        if self._client_pid == os.getpid():
             await end_each(client.aclose for client in clients)
+
+    async def _give_back_forgotten(self) -> None:
+        for answer, _, call in self._in_flight.take_forgotten():
+            call.cancel("forgotten")
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                await answer.aclose()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -245,10 +291,12 @@ class AsyncTransport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        for forgotten, _ in self._in_flight.take_forgotten():
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                await forgotten.aclose()
+        if self._client_pid == os.getpid():
+            check_home_async(self._client_home)
+        await self._give_back_forgotten()
         while True:
+            if call.over:
+                raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
                 raise ServerUnavailableError(
                     "this manager is closed",
@@ -370,15 +418,11 @@ class AsyncTransport:
             with self._lock:
                 if self._client is None or self._client_pid != os.getpid():
                     self._client = _make_client(self._settings.client)
-                    self._client_pid = os.getpid()
-                    self._client_home = home_async()
+                    if self._client_pid != os.getpid():  # else the settings have changed
+                        self._client_pid = os.getpid()
+                        self._client_home = home_async()
                 client = self._client
-        if self._client_home is not home_async():
-            raise InvalidRequestError(
-                "this manager belongs to the event loop that it was first used on",
-                code="wrong_event_loop",
-                hint="make one for each event loop, and close it there",
-            )
+        check_home_async(self._client_home)
         return client
 
 

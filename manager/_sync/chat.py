@@ -264,11 +264,10 @@ class ChatMethods:
         self, body: ChatRequest, output_type: type[T], timeout: TimeoutInput, retry: RetryInput
     ) -> T:
         request = late.chat.build_request(body=body)
-        answer = self._session.send(request, model=body.model, timeout=timeout, retry=retry)
+        answer, context = self._session.ask(request, model=body.model, timeout=timeout, retry=retry)
         return late.parse_output(
             output_type,
             answer.message.content or "",
-            model=body.model,
-            endpoint=f"{request.method} {request.path}",
             partial=answer,
+            **context,
         )

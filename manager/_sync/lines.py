@@ -19,12 +19,13 @@ from manager.failures import as_object, error_from_line
 from manager.forks import keep
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
-from manager.waiting_sync import later_sync
+from manager.waiting_sync import check_home_sync, home_sync, later_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from manager._sync.server import Server
+    from manager._sync.transport import Transport
     from manager.calls import Call
     from manager.in_flight import InFlight
 
@@ -51,7 +52,7 @@ def _abandon(
     shut_down(connection_of(response), owner)
     discard_unread(connection_of(response))
     in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot((response, chunks))  # collected here, they would take httpcore's locks
+    in_flight.forgot((response, chunks, call))  # collected here, they would take httpcore's locks
 
 
 class Lines(Generic[T]):
@@ -69,15 +70,31 @@ class Lines(Generic[T]):
         call: Call[T],
         in_flight: InFlight[Lines[Any]],
         server: Server,
+        transport: Transport,
     ) -> None:
         self.call = call
+        self.restarts = False
+        """Whether it is sent again, as often as any call, if it is lost before its first line."""
         self._server = server  # also keeps the lease of a manager that nobody holds any more
-        self._response = response
+        self._transport = transport
         self._in_flight = in_flight
         self._owner = os.getpid()
+        self._home = home_sync()
         self._waiting_since: float | None = None  # for bytes, on the monotonic clock
+        self._waiting: deque[bytes] = deque()
+        self._last: T | None = None
+        self._restarting = False
+        self._cancelled = False
+        self._reading = threading.Lock()
+        self._begin(response)
+
+    def _begin(self, response: httpx.Response) -> None:
+        """Take up an answer, whose body is unread."""
+        call, in_flight = self.call, self._in_flight
+        self._response = response
         call.hold.answered()
         call.hold.limit(None)
+        self._closed = False
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
@@ -88,13 +105,9 @@ class Lines(Generic[T]):
             _do_nothing if left is None else later_sync(max(left, 0.0), call.hold.hang_up)
         )
         self._splitter = LineSplitter()
-        self._waiting: deque[bytes] = deque()
+        self._waiting.clear()
         self._size = 0
-        self._last: T | None = None
         self._exhausted = False
-        self._closed = False
-        self._cancelled = False
-        self._reading = threading.Lock()
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
         self._forgotten = weakref.finalize(
             self, _abandon, response, self._chunks, call, in_flight, self._owner
@@ -118,14 +131,15 @@ class Lines(Generic[T]):
             self._waiting.popleft()
         except OllamaManagerError:
             return None  # ``next`` meets it again, and cleans up
-        except BaseException:
-            self._abort()
+        except BaseException as error:
+            self._abort(error)
             raise
         finally:
             self._reading.release()
         return item
 
     def __next__(self) -> T:
+        check_home_sync(self._home)
         if not self._reading.acquire(blocking=False):
             raise InvalidRequestError(
                 "this stream is being read already", hint="a stream has one consumer at a time"
@@ -136,26 +150,49 @@ class Lines(Generic[T]):
             self._reading.release()
 
     def _next(self) -> T:
-        try:
-            while not self._waiting and not self._exhausted and not self._closed:
-                self._read()
-            if self._closed or not self._waiting:
+        while True:
+            try:
+                while not self._waiting and not self._exhausted and not self._closed:
+                    self._read()
+                if self._closed or not self._waiting:
+                    self._dispose()
+                    raise StopIteration
+                self._last = item = self._decoded(self._waiting.popleft())
+                return item
+            except OllamaManagerError as error:
                 self._dispose()
-                raise StopIteration
-            self._last = item = self._decoded(self._waiting.popleft())
-        except OllamaManagerError:
-            self._dispose()
-            if self._cancelled:
-                raise StopIteration from None
-            raise
-        except StopIteration:
-            raise
-        except BaseException:  # a cancelled task, Ctrl-C: the server must stop generating
-            self._abort()
-            raise
-        return item
+                if self._cancelled:
+                    raise StopIteration from None
+                if not self.restarts or self._last is not None:
+                    raise
+                lost = error
+            except StopIteration:
+                raise
+            except BaseException as error:  # a cancelled task, Ctrl-C: the server must stop
+                self._abort(error)
+                raise
+            self._restart(lost)
 
-    def _abort(self) -> None:
+    def _restart(self, error: OllamaManagerError) -> None:
+        """Send the request of a stream again of which nothing has been handed over.
+
+        Raises:
+            OllamaManagerError: ``call.outcome`` of what it ended with.
+        """
+        self._restarting = True
+        try:
+            self._transport.reopen(self.call, error, self._begin)
+        except OllamaManagerError:
+            if not self._cancelled:
+                raise
+        finally:
+            self._restarting = False
+        if self._cancelled:  # meanwhile
+            self._dispose()
+            raise StopIteration
+
+    def _abort(self, error: BaseException) -> None:
+        self.call.cancel(type(error).__name__)
         self._shut_down()
         self._cancel_deadline()
         self._closed = True
@@ -209,15 +246,22 @@ class Lines(Generic[T]):
     def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
         self._finish()
-        end = time.monotonic() + _END_SECONDS
-        self.call.hold.limit(lambda: end - time.monotonic())
+        if not self._reading.acquire(blocking=False):
+            return  # it is being closed
         try:
-            # the end of the body: without it the connection could not be used again
-            while not self._exhausted and not self._closed:
-                self._read()
-        except OllamaManagerError:
-            pass  # the answer is complete all the same
-        self._dispose()
+            if not self._exhausted:
+                end = time.monotonic() + _END_SECONDS
+                self.call.hold.limit(lambda: end - time.monotonic())
+            with contextlib.suppress(OllamaManagerError):  # the answer is complete all the same
+                # the end of the body: without it the connection could not be used again
+                while not self._exhausted and not self._closed:
+                    self._read()
+            self._dispose()
+        except BaseException as error:
+            self._abort(error)
+            raise
+        finally:
+            self._reading.release()
 
     def _finish(self) -> None:
         response = self._response
@@ -248,11 +292,13 @@ class Lines(Generic[T]):
         if self._owner != os.getpid():
             self._dispose()
             return
-        if not self._closed:
+        if not self._closed or self._restarting:
             self._cancelled = True
             self._closed = True
             self._finish()
         self._shut_down()
+        if self._home is not home_sync():
+            return  # it has been ended; what is left of it belongs to another event loop
         if self._reading.acquire(blocking=False):
             try:
                 self._dispose()

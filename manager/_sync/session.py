@@ -27,7 +27,7 @@ from manager.in_flight import InFlight
 from manager.logs import CallLog, check_level, configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ollama_api.types import Request
 
@@ -88,9 +88,20 @@ class Session:
         retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
+        return self.ask(request, model=model, timeout=timeout, retry=retry)[0]
+
+    def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Do as ``send``; return also what an error about the answer is to say of the call."""
         self._follow_file()
         try:
-            return self._transport.send(request, model=model, timeout=timeout, retry=retry)
+            return self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise self._explained(error) from error.__cause__
 

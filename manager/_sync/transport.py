@@ -21,7 +21,6 @@ from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
-    InvalidRequestError,
     OllamaManagerError,
     ServerUnavailableError,
 )
@@ -29,10 +28,10 @@ from manager.failures import error_from_status
 from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.waiting_sync import home_sync, pause_sync
+from manager.waiting_sync import check_home_sync, home_sync, pause_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from ollama_api.types import Request
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 # What httpcore traces when a request is about to be sent, when it has been, when the head of the
 # answer has come, when the connection is about to be given back, and when there is a new one.
@@ -131,7 +131,24 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._deliver(self._begin(request, model, whole_wait(timeout), retry))
+        return self.ask(request, model=model, timeout=timeout, retry=retry)[0]
+
+    def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Send ``request`` and return its whole answer, and what an error about it is to say.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        call = self._begin(request, model, whole_wait(timeout), retry)
+        answer = self._deliver(call)
+        return answer, {**call.context, "attempts": call.attempts}
 
     def exists(
         self,
@@ -157,23 +174,24 @@ class Transport:
         return True
 
     def _deliver(self, call: Call[T]) -> T:
-        while True:
-            try:
-                self._admit(call)
+        with call:
+            while True:
                 try:
-                    response = self._answer(call)
-                    content = self._read(call, response)
-                    answer = call.decode(content)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                if call.was_done_before(error):
-                    call.finish(404, 0, {}, None)
-                    return call.typed(None, b"")
-                self._pause(call, error)
-            else:
-                call.finish(response.status_code, len(content), response.headers, answer)
-                return answer
+                    self._admit(call)
+                    try:
+                        response = self._answer(call)
+                        content = self._read(call, response)
+                        answer = call.decode(content)
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    if call.was_done_before(error):
+                        call.finish(404, 0, {}, None)
+                        return call.typed(None, b"")
+                    self._pause(call, error)
+                else:
+                    call.finish(response.status_code, len(content), response.headers, answer)
+                    return answer
 
     def stream(
         self,
@@ -188,7 +206,10 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._open(self._begin(request, model, timeout, retry))
+        call = self._begin(request, model, timeout, retry)
+        return self._open(
+            call, lambda answer: Lines(answer, call, self._in_flight, self._server, self)
+        )
 
     def resume(self, lines: Lines[T], error: OllamaManagerError) -> Lines[T]:
         """Send the request of a stream that broke off again, as the same call.
@@ -196,20 +217,36 @@ class Transport:
         Raises:
             OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
         """
-        self._pause(lines.call, error)
-        return self._open(lines.call)
+        call = lines.call
+        return self.reopen(
+            call,
+            error,
+            lambda answer: Lines(answer, call, self._in_flight, self._server, self),
+        )
 
-    def _open(self, call: Call[T]) -> Lines[T]:
-        while True:
-            try:
-                self._admit(call)
+    def reopen(
+        self, call: Call[Any], error: OllamaManagerError, begin: Callable[[httpx.Response], U]
+    ) -> U:
+        """Send the request of a call again that ``error`` has ended, and begin to read its answer.
+
+        Raises:
+            OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
+        """
+        with call:
+            self._pause(call, error)
+        return self._open(call, begin)
+
+    def _open(self, call: Call[Any], begin: Callable[[httpx.Response], U]) -> U:
+        with call:
+            while True:
                 try:
-                    response = self._answer(call)
-                    return Lines(response, call, self._in_flight, self._server)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                self._pause(call, error)
+                    self._admit(call)
+                    try:
+                        return begin(self._answer(call))
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    self._pause(call, error)
 
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
@@ -218,16 +255,25 @@ class Transport:
         end_each([*streams, self._close_connections])
 
     def _close_connections(self) -> None:
-        clients = [*self._retired, *([self._client] if self._client is not None else [])]
-        self._retired, self._client = [], None
-        self._heads.clear()
         if self._client_pid == os.getpid():
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
                 # closing it would not wake up who waits for an answer
                 shut_down(connection, self._client_pid)
+            check_home_sync(self._client_home)  # it alone can close them
+            self._give_back_forgotten()
+        clients = [*self._retired, *([self._client] if self._client is not None else [])]
+        self._retired, self._client = [], None
+        self._heads.clear()
+        if self._client_pid == os.getpid():
             end_each(client.close for client in clients)
+
+    def _give_back_forgotten(self) -> None:
+        for answer, _, call in self._in_flight.take_forgotten():
+            call.cancel("forgotten")
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                answer.close()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -246,10 +292,12 @@ class Transport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        for forgotten, _ in self._in_flight.take_forgotten():
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                forgotten.close()
+        if self._client_pid == os.getpid():
+            check_home_sync(self._client_home)
+        self._give_back_forgotten()
         while True:
+            if call.over:
+                raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
                 raise ServerUnavailableError(
                     "this manager is closed",
@@ -371,15 +419,11 @@ class Transport:
             with self._lock:
                 if self._client is None or self._client_pid != os.getpid():
                     self._client = _make_client(self._settings.client)
-                    self._client_pid = os.getpid()
-                    self._client_home = home_sync()
+                    if self._client_pid != os.getpid():  # else the settings have changed
+                        self._client_pid = os.getpid()
+                        self._client_home = home_sync()
                 client = self._client
-        if self._client_home is not home_sync():
-            raise InvalidRequestError(
-                "this manager belongs to the event loop that it was first used on",
-                code="wrong_event_loop",
-                hint="make one for each event loop, and close it there",
-            )
+        check_home_sync(self._client_home)
         return client
 
 

@@ -37,10 +37,12 @@ class Wire:
     """
 
     def __init__(self, connection: Any) -> None:
-        self._known = weakref.ref(connection)  # which has this object, not the other way round
+        # the connection has this object, not the other way round
+        self._known: Callable[[], Any] = weakref.ref(connection)
         self._owner = os.getpid()
-        self._write = type(connection).write
-        self._read = type(connection).read
+        kind: Any = connection.__class__
+        self._write: Any = kind.write
+        self._read: Any = kind.read
         self._left: Callable[[], float | None] = _no_limit
         self._head = b""
         connection.write = self._send
@@ -79,7 +81,7 @@ class Wire:
         """Have the connection read as it was made to, without a detour."""
         self._left = _no_limit
         if (connection := self._known()) is not None:
-            vars(connection).pop("read", None)
+            connection.__dict__.pop("read", None)
 
     def hang_up(self) -> None:
         """End the connection: whoever waits for it wakes up."""

@@ -78,6 +78,8 @@ class Hostile:
         self._open: set[socket.socket] = set()
         self.closing = threading.Event()
         self.accepted = 0
+        self.ended = 0
+        """How many connections nothing goes on on any more."""
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
         self.first_pieces: list[bytes] = []
@@ -116,6 +118,7 @@ class Hostile:
             while self._serve_one(connection):
                 pass
         self._open.discard(connection)
+        self.ended += 1
 
     def _serve_one(self, connection: socket.socket) -> bool:
         """Answer a request; whether another one may follow."""
