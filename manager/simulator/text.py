@@ -44,6 +44,9 @@ class Answer(NamedTuple):
     thinking: str
     content: str
     tool_calls: list[dict[str, Any]]
+    pieces: Sequence[str] = ()
+    """The content as it is to be cut, if that was asked for."""
+    done_reason: str = "stop"
 
 
 class Question(NamedTuple):
@@ -77,6 +80,31 @@ def answer(question: Question) -> Answer:
     if called is not None:
         return Answer(thinking, "", [called])
     return Answer(thinking, _prose(question, prompt), [])
+
+
+def scripted(script: Mapping[str, Any], question: Question) -> Answer:
+    """The answer that a test has asked for.
+
+    Args:
+        script: The fields of a `manager.simulator.direction.Scripted`.
+        question: What the model is asked; thinking is left out if it is not asked for.
+    """
+    prompt = _last_user_text(question.messages)
+    calls = [
+        {
+            "id": _call_id(f"{index}{name}", prompt),
+            "function": {"index": index, "name": name, "arguments": arguments},
+        }
+        for index, (name, arguments) in enumerate(script["tool_calls"])
+    ]
+    pieces: Sequence[str] = script["pieces"]
+    return Answer(
+        thinking=script["thinking"] if question.think else "",
+        content="".join(pieces),
+        tool_calls=calls,
+        pieces=pieces if len(pieces) > 1 else (),
+        done_reason=script["done_reason"],
+    )
 
 
 def _last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
