@@ -98,9 +98,11 @@ def _tokens(whole: Answer, job: Mapping[str, Any]) -> Iterator[Frame | None]:
 def _cut(pieces: Sequence[str], length: int) -> Iterator[str]:
     """The pieces of a text up to a length."""
     for piece in pieces:
-        if length <= 0:
+        if length < len(piece):
+            if length:
+                yield piece[:length]
             return
-        yield piece[:length]
+        yield piece
         length -= len(piece)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from manager.simulator.direction import Director
 
 _BACKLOG = 128
+_LONGEST_WAIT = 2.0
 
 
 class RemoteDirector:
@@ -63,8 +65,8 @@ class DirectorListener:
         self._director = director
         key = secrets.token_bytes(16)
         self._listener = Listener(("127.0.0.1", 0), backlog=_BACKLOG, authkey=key)
-        _, port = self._listener.address
-        self.address: str = f"{port}:{key.hex()}"
+        self._port = int(self._listener.address[1])
+        self.address: str = f"{self._port}:{key.hex()}"
         """What the simulator is given as ``OLLAMA_SIMULATOR_DIRECTOR``."""
         self._closed = False
         self._thread = threading.Thread(target=self._accept, name="director", daemon=True)
@@ -73,11 +75,11 @@ class DirectorListener:
     def close(self) -> None:
         """Listen no longer."""
         self._closed = True
-        # Closing alone does not wake a thread that accepts.
-        with contextlib.suppress(OSError, EOFError, AuthenticationError):
-            port, _, key = self.address.partition(":")
-            Client(("127.0.0.1", int(port)), authkey=bytes.fromhex(key)).close()
-        self._thread.join()
+        # Closing alone does not wake a thread that accepts; nor may this wait for its answer, as
+        # it may have noticed already.
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self._port), timeout=_LONGEST_WAIT).close()
+        self._thread.join(_LONGEST_WAIT)
         self._listener.close()
 
     def _accept(self) -> None:

@@ -166,6 +166,9 @@ class Server:
                 log_request(peer, method, path, status, seconds)
 
         self._open.add(sock)
+        if self._closed.is_set():
+            # Accepted just before the end, and too late to be cut with the others.
+            sock.close()
         try:
             Connection(sock, self.answer, log).serve()
         finally:
