@@ -166,6 +166,8 @@ def _tool_call(question: Question, prompt: str) -> dict[str, Any] | None:
         parts = {part.lower() for part in _WORD.findall(spaced.replace("_", " "))}
         if name and (name in prompt or (parts - _PLAIN_VERBS) & words):
             arguments = _arguments(function.get("parameters") or {}, prompt)
+            if arguments is None:
+                continue
             function_call = {"index": 0, "name": name, "arguments": arguments}
             return {"id": _call_id(name, prompt), "function": function_call}
     return None
@@ -175,13 +177,14 @@ def _call_id(name: str, prompt: str) -> str:
     return f"call_{zlib.crc32(f'{name}{prompt}'.encode('utf-8', 'replace')):08x}"
 
 
-def _arguments(parameters: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+def _arguments(parameters: Mapping[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Arguments that satisfy the parameters of a tool; None if there are none to be found."""
     texts = _telling_texts(prompt)
     try:
         value = instance({"type": "object", **parameters}, hint=lambda _name: next(texts, None))
     except UnsupportedSchemaError:
-        return {}
-    return value if is_object(value) else {}
+        return None
+    return value if is_object(value) else None
 
 
 def _telling_texts(prompt: str) -> Iterator[str]:
