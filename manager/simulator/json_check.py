@@ -150,7 +150,8 @@ def _object(
 ) -> Iterator[bool]:
     yield schema.get("minProperties", 0) <= len(value) <= schema.get("maxProperties", len(value))
     yield all(key in value for key in schema.get("required") or ())
-    for key, others in (schema.get("dependentRequired") or {}).items():
+    dependent: dict[str, list[str]] = schema.get("dependentRequired") or {}
+    for key, others in dependent.items():
         yield key not in value or all(other in value for other in others)
     named: dict[str, Any] = schema.get("properties") or {}
     patterns: dict[str, Any] = schema.get("patternProperties") or {}

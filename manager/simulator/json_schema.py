@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from manager.simulator.json_check import same, satisfies
+from manager.simulator.json_numbers import number
 from manager.simulator.json_types import is_list, is_object
 from manager.simulator.patterns import matching
 
@@ -142,8 +143,7 @@ class _Builder:
         for option in sorted(options, key=lambda each: _is_null(each) != is_deep):
             for other in range(salt, salt + _TRIES):
                 try:
-                    whole = option if option is not True else {}
-                    merged = _merged(base, self._flatten(whole, depth))
+                    merged = _merged(base, self._flatten({"allOf": [option]}, depth))
                     value = self.build(merged, name, depth + 1, other)
                 except UnsupportedSchemaError as error:
                     problem = error
@@ -171,7 +171,10 @@ class _Builder:
             case "string":
                 return self._string(flat, name, salt)
             case "integer" | "number":
-                return _number(flat, kind == "integer", salt)
+                found = number(flat, kind == "integer", salt)
+                if found is None:
+                    raise UnsupportedSchemaError("no number lies in the range")
+                return found
             case "boolean":
                 return salt % 2 == 0
             case "null":
@@ -199,10 +202,10 @@ class _Builder:
         for key in required:
             if key not in found:
                 found[key] = self.build(extra, key, depth + 1)
-        number = 0
+        added = 0
         while len(found) < flat.get("minProperties", 0):
-            number += 1
-            found.setdefault(f"key{number}", self.build(extra, f"key{number}", depth + 1))
+            added += 1
+            found.setdefault(f"key{added}", self.build(extra, f"key{added}", depth + 1))
         return found
 
     def _array(self, flat: dict[str, Any], name: str, depth: int) -> list[Any]:
@@ -309,45 +312,3 @@ def _type_of(flat: Mapping[str, Any]) -> str:
         if kinds_of & flat.keys():
             return word
     return "string"
-
-
-def _number(flat: Mapping[str, Any], whole: bool, salt: int) -> int | float:
-    low, high = flat.get("minimum", -math.inf), flat.get("maximum", math.inf)
-    above, below = flat.get("exclusiveMinimum"), flat.get("exclusiveMaximum")
-    # Draft 4 wrote booleans here, which turn the bound beside them into an open one.
-    above = low if above is True else (None if above is False else above)
-    below = high if below is True else (None if below is False else below)
-    step = flat.get("multipleOf") or (1 if whole else None)
-    if whole and step is not None and step != int(step):
-        step = _whole_step(step)
-    for value in _candidates(low, high, above, below, step, salt):
-        value = int(value) if whole else value
-        open_ends = (above is None or value > above) and (below is None or value < below)
-        if low <= value <= high and open_ends:
-            return value
-    raise UnsupportedSchemaError("no number lies in the range")
-
-
-def _whole_step(step: float) -> int:
-    """The least whole number that is a multiple of a fraction such as 0.5 or 2.5."""
-    return next(n for n in range(1, 1_000_001) if (n / step) == int(n / step))
-
-
-def _candidates(
-    low: float,
-    high: float,
-    above: float | None,
-    below: float | None,
-    step: float | None,
-    salt: int,
-) -> list[float]:
-    floor = max(low, -math.inf if above is None else above)
-    ceiling = min(high, math.inf if below is None else below)
-    start = 0 if floor <= 0 <= ceiling else (floor if math.isfinite(floor) else ceiling)
-    if step is None:
-        middle = (floor + ceiling) / 2 if math.isfinite(floor + ceiling) else start + 1
-        part = (ceiling - floor) / (salt + 2) if math.isfinite(ceiling - floor) else salt + 1
-        return [start + salt, floor + part, middle, start, start - salt - 1]
-    first = math.ceil(start / step)
-    # Rounded, as 101 times 0.1 is a little more than 10.1.
-    return [round((first + n) * step, 12) for n in (salt, -salt, 1, -1, 0, -2)]
