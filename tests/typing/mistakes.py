@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from manager import AsyncOllamaManager, OllamaManager  # noqa: TC001 (as in a user's code)
-from manager.testing import Busy, OllamaServer
+from manager.testing import Busy, OllamaServer  # noqa: TC001
 
 
 def options(m: OllamaManager) -> None:
