@@ -6,9 +6,10 @@ import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from manager.errors import ServerStartError
 from manager.simulator import environment
 from manager.simulator.local_runner import LocalRunner
-from manager.simulator.server import Server, listen
+from manager.simulator.server import ListenError, Server, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,7 +91,13 @@ class ThreadHost:
         return os.getpid()
 
     def start(self) -> None:
-        sock = listen(_ADDRESS, self._port)
+        try:
+            sock = listen(_ADDRESS, self._port)
+        except ListenError as error:
+            raise ServerStartError(
+                f"the simulated server did not start: {error}",
+                hint="something else has its port now; make a new OllamaServer",
+            ) from error
         self._port = sock.getsockname()[1]
         self._server = server = Server(
             sock,

@@ -193,7 +193,7 @@ class OllamaServer:
         After a crash this is how it comes back, without what had been pulled in the meantime.
 
         Raises:
-            ServerStartError: Its process did not start.
+            ServerStartError: Its process did not start, or something else has its port by now.
         """
         self._host.stop()
         self._host.start()
