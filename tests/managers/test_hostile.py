@@ -630,10 +630,10 @@ async def test_the_limits_of_an_answer_that_never_quite_begins(
     with Hostile(act) as server:
         async with using(make, server) as m:
             with pytest.raises(RequestTimeoutError) as caught:
-                await m.chat("m", "hi", stream=stream, timeout=Timeouts(**{limit: 0.4}))
-            assert (caught.value.timeout, caught.value.seconds) == (limit, 0.4)
+                await m.chat("m", "hi", stream=stream, timeout=Timeouts(**{limit: 1}))
+            assert (caught.value.timeout, caught.value.seconds) == (limit, 1)
             assert f"Timeouts({limit}=...)" in str(caught.value.hint)
-        assert len(server.requests) == 1
+        assert len(server.requests) <= 1, "it is not sent again"
 
 
 async def test_the_total_limit_of_an_error_that_drips(make: Make) -> None:
