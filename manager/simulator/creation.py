@@ -61,9 +61,10 @@ def create_blob(app: App, request: Request) -> Reply:
         size += len(chunk)
         head = head + chunk[: _HEAD_BYTES - len(head)] if len(head) < _HEAD_BYTES else head
     found = f"sha256:{content.hexdigest()}"
+    # What was sent stays, whatever it was said to be.
+    app.store.add_blob(found, Blob(size, head))
     if found != digest:
         raise ApiError(400, f"digest mismatch, expected {quote(digest)}, got {quote(found)}")
-    app.store.add_blob(digest, Blob(size, head))
     return Reply(201)
 
 

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from manager.simulator import embeddings, tokens
+from manager.simulator.exchange import encode
 from manager.simulator.json_schema import UnsupportedSchemaError
 from manager.simulator.text import Question, answer, scripted
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 Frame = dict[str, Any]
 """Some of ``content``, ``thinking``, ``tool_calls``, ``logprobs``; at the end ``done`` with the
 counts, or ``embeddings``, or ``error`` with its ``status``."""
+
+_NO_PARSER = "Unable to generate parser for this template. Automatic parser generation failed:"
 
 
 def frames(job: Mapping[str, Any]) -> Iterator[Frame]:
@@ -45,7 +48,7 @@ def frames(job: Mapping[str, Any]) -> Iterator[Frame]:
         script = job.get("scripted")
         whole = scripted(script, question) if script else answer(question)
     except UnsupportedSchemaError as error:
-        yield {"error": f"JSON schema conversion failed: {error}", "status": 400}
+        yield {"error": _refusal(error), "status": 400}
         return
     prompt_done = time.monotonic_ns()
     evaluated, reason = 0, whole.done_reason
@@ -62,6 +65,13 @@ def frames(job: Mapping[str, Any]) -> Iterator[Frame]:
         "eval_count": evaluated,
         "eval_duration": max(time.monotonic_ns() - prompt_done, 1),
     }
+
+
+def _refusal(problem: UnsupportedSchemaError) -> str:
+    """What llama-server says of a schema, whose JSON Ollama passes on as a text."""
+    message = f"{_NO_PARSER} JSON schema conversion failed:\n{problem}"
+    error = {"code": 400, "message": message, "type": "invalid_request_error"}
+    return encode({"error": error}).decode()
 
 
 def _tokens(whole: Answer, job: Mapping[str, Any]) -> Iterator[Frame | None]:

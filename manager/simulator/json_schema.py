@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from manager.simulator.exchange import encode
 from manager.simulator.json_check import same, satisfies
 from manager.simulator.json_numbers import number
 from manager.simulator.json_types import is_list, is_object
@@ -180,7 +181,7 @@ class _Builder:
             case "null":
                 return None
             case _:
-                raise UnsupportedSchemaError(f"unknown type {kind!r}")
+                raise UnsupportedSchemaError(f"Unrecognized schema: {encode(flat).decode()}")
 
     def _object(self, flat: dict[str, Any], depth: int) -> dict[str, Any]:
         properties: dict[str, Any] = flat.get("properties") or {}

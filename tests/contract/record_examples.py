@@ -1,17 +1,17 @@
-"""Record spec/examples from a real Ollama server.
+"""Record from a real Ollama server: spec/examples, and the answers the simulator is held to.
 
-    python tests/contract/record_examples.py CHAT.gguf EMBED.gguf
+    OLLAMA_MANAGER_BINARY=/path/to/ollama python -m tests.contract.record_examples
 
-CHAT.gguf is any small model; EMBED.gguf is one that the server can embed with (it has a
-`pooling_type`). The program named by OLLAMA_MANAGER_BINARY, or else `ollama` on the PATH, is
-started on a free port with a home and a models folder of its own and with a proxy that leads
-nowhere, so that nothing is asked of ollama.com and no server or model of this machine is touched.
-Examples with `"recorded": false` are written by hand and left alone. Needs Linux.
+Writes `spec/examples/*.json`, if the server is at least of the version that the spec describes,
+and `tests/contract/answers/VERSION.json`. The program named by OLLAMA_MANAGER_BINARY, or else
+`ollama` on the PATH, is started on a free port with a home and a models folder of its own and with
+a proxy that leads nowhere, so that nothing is asked of ollama.com and no server or model of this
+machine is touched. The models are made here, with random weights. Examples with
+`"recorded": false` are written by hand and left alone. Needs Linux.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import contextlib
 import hashlib
@@ -22,6 +22,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from ..live.tiny_model import write_tiny_model
+from . import comparing, validating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -324,14 +328,29 @@ def private_server(binary: str, home: Path) -> Iterator[tuple[subprocess.Popen[b
         server.wait(30)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("chat", type=Path, help="GGUF file of a small model")
-    parser.add_argument("embed", type=Path, help="GGUF file of a small embedding model")
-    args = parser.parse_args()
-    binary = os.environ.get("OLLAMA_MANAGER_BINARY") or shutil.which("ollama")
-    if binary is None:
-        parser.error("no `ollama` program: set OLLAMA_MANAGER_BINARY")
+def record_answers(binary: str, chat: Path, embed: Path) -> str:
+    """Record the answers to the list of requests, from a fresh server; its version."""
+    with tempfile.TemporaryDirectory() as home, private_server(binary, Path(home)) as (_, url):
+        make_models(url, chat, embed)
+        version: str = httpx.get(f"{url}/api/version", trust_env=False).json()["version"]
+        unsent = comparing.UNSENT.get(version, {})
+        comparing.write(version, comparing.answers_of(url, unsent))
+        return version
+
+
+def make_models(url: str, chat: Path, embed: Path) -> None:
+    """Make the models that the list of requests is about."""
+    with httpx.Client(base_url=url, timeout=120, trust_env=False) as http:
+        for name, path in {"tiny": chat, "tiny-embed": embed}.items():
+            data = path.read_bytes()
+            digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+            http.post(f"/api/blobs/{digest}", content=data).raise_for_status()
+            body = {"model": name, "files": {path.name: digest}, "stream": False}
+            http.post("/api/create", json=body).raise_for_status()
+
+
+def record_examples(binary: str, chat: Path, embed: Path) -> None:
+    """Record every example."""
     with tempfile.TemporaryDirectory() as temporary:
         home = Path(temporary)
         with (
@@ -343,7 +362,30 @@ def main() -> None:
                 socket.gethostname(): "host",
                 url[7:]: "127.0.0.1:11434",
             }
-            record(Recorder(http, scrub), server, home / "models", args.chat, args.embed)
+            record(Recorder(http, scrub), server, home / "models", chat, embed)
+
+
+def is_older(version: str, other: str) -> bool:
+    """Whether a release came before another; candidates of a release count as it."""
+    first, second = (re.findall(r"\d+", text)[:3] for text in (version, other))
+    return list(map(int, first)) < list(map(int, second))
+
+
+def main() -> None:
+    binary = os.environ.get("OLLAMA_MANAGER_BINARY") or shutil.which("ollama")
+    if binary is None:
+        sys.exit("no `ollama` program: set OLLAMA_MANAGER_BINARY")
+    with tempfile.TemporaryDirectory() as models:
+        chat = write_tiny_model(Path(models) / "tiny.gguf")
+        embed = write_tiny_model(Path(models) / "tiny-embed.gguf", embeds=True)
+        version = record_answers(binary, chat, embed)
+        print(f"recorded tests/contract/answers/{version}.json")
+        described = validating.spec()["info"]["version"]
+        if is_older(version, described):
+            print(f"left spec/examples alone: the spec describes {described}, which is newer")
+            return
+        record_examples(binary, chat, embed)
+        print(f"recorded spec/examples; the spec has to say `version: {version}`")
 
 
 if __name__ == "__main__":
