@@ -91,6 +91,7 @@ if ! "${python[@]}" -m openapi_python_client generate --path spec/ollama.yaml --
 fi
 # A template that has nothing to say leaves a file with this line; see spec/templates/README.md.
 { grep -rl '^# codegen: ' "$client" || true; } | while IFS= read -r file; do rm -- "$file"; done
+"${python[@]}" spec/since.py spec/ollama.yaml "$client/since.py"
 tidy "$client"
 : >"$client/py.typed"
 

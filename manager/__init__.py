@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ollama_api.models import ChatResponse as ChatResponse
+    from ollama_api.models import CloudStatus as CloudStatus
     from ollama_api.models import EmbedResponse as EmbedResponse
     from ollama_api.models import GenerateResponse as GenerateResponse
     from ollama_api.models import ListModelResponse as ListModelResponse
     from ollama_api.models import Logprob as Logprob
     from ollama_api.models import Message as Message
     from ollama_api.models import ModelDetails as ModelDetails
+    from ollama_api.models import ModelRecommendation as ModelRecommendation
     from ollama_api.models import Options as Options
     from ollama_api.models import ProcessModelResponse as ProcessModelResponse
     from ollama_api.models import ProgressResponse as ProgressResponse
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from ollama_api.models import ToolCall as ToolCall
     from ollama_api.models import ToolCallFunction as ToolCallFunction
     from ollama_api.models import ToolFunction as ToolFunction
+    from ollama_api.models import UserResponse as UserResponse
+    from ollama_api.models import WebFetchResponse as WebFetchResponse
+    from ollama_api.models import WebSearchResult as WebSearchResult
     from ollama_api.models.options import OptionsDict as OptionsDict
 
     from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
@@ -62,6 +67,7 @@ if TYPE_CHECKING:
     from manager.errors import ServerNotFoundError as ServerNotFoundError
     from manager.errors import ServerNotOwnedError as ServerNotOwnedError
     from manager.errors import ServerStartError as ServerStartError
+    from manager.errors import ServerTooOldError as ServerTooOldError
     from manager.errors import ServerUnavailableError as ServerUnavailableError
     from manager.errors import StreamInterruptedError as StreamInterruptedError
     from manager.events import Event as Event
@@ -100,6 +106,7 @@ _MODULES = {
         "ServerNotFoundError",
         "ServerNotOwnedError",
         "ServerStartError",
+        "ServerTooOldError",
         "ServerUnavailableError",
         "StreamInterruptedError",
     ),
@@ -110,12 +117,14 @@ _MODULES = {
     "manager.version": ("__version__",),
     "ollama_api.models": (
         "ChatResponse",
+        "CloudStatus",
         "EmbedResponse",
         "GenerateResponse",
         "ListModelResponse",
         "Logprob",
         "Message",
         "ModelDetails",
+        "ModelRecommendation",
         "Options",
         "ProcessModelResponse",
         "ProgressResponse",
@@ -126,6 +135,9 @@ _MODULES = {
         "ToolCall",
         "ToolCallFunction",
         "ToolFunction",
+        "UserResponse",
+        "WebFetchResponse",
+        "WebSearchResult",
     ),
     "ollama_api.models.options": ("OptionsDict",),
 }
@@ -143,6 +155,7 @@ __all__ = [
     "CapabilityError",
     "ChatResponse",
     "ChatStream",
+    "CloudStatus",
     "ConfigChange",
     "ConfigError",
     "EmbedResponse",
@@ -158,6 +171,7 @@ __all__ = [
     "Message",
     "ModelDetails",
     "ModelNotFoundError",
+    "ModelRecommendation",
     "OllamaManager",
     "OllamaManagerError",
     "Options",
@@ -177,6 +191,7 @@ __all__ = [
     "ServerStartError",
     "ServerState",
     "ServerStatus",
+    "ServerTooOldError",
     "ServerUnavailableError",
     "ShowResponse",
     "ShownModel",
@@ -188,6 +203,9 @@ __all__ = [
     "ToolCall",
     "ToolCallFunction",
     "ToolFunction",
+    "UserResponse",
+    "WebFetchResponse",
+    "WebSearchResult",
     "__version__",
 ]
 

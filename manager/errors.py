@@ -45,6 +45,7 @@ __all__ = [
     "ServerNotFoundError",
     "ServerNotOwnedError",
     "ServerStartError",
+    "ServerTooOldError",
     "ServerUnavailableError",
     "StreamInterruptedError",
 ]
@@ -198,6 +199,12 @@ class APIError(OllamaManagerError):
     """The server answered with an error."""
 
     default_code = "api_error"
+
+
+class ServerTooOldError(APIError):
+    """The server does not have this call yet (404). ``required_version`` is the first that has."""
+
+    default_code = "server_too_old"
 
 
 class BadRequestError(APIError):

@@ -1,9 +1,23 @@
-"""How the whole suite is run."""
+"""How the whole suite is run, and what holds for each test of it."""
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from manager.calls import Call
+
+from .contract import validating
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_problems_of = functools.lru_cache(4096)(validating.request_problems)
+_REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -15,3 +29,50 @@ def pytest_configure() -> None:
     """Let the programs that tests start be interrupted, also where the suite runs in background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a program ignores, its children do
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class Sent:
+    """What the managers of this process send, until it is looked at."""
+
+    def __init__(self) -> None:
+        self._requests: list[tuple[str, str, bytes | None]] = []
+
+    def note(self, call: Call[Any]) -> None:
+        method, path, body = call.request.method, call.request.path, call.body
+        if body is None or len(body) <= _REMEMBERED:
+            self._requests.append((method, path, body))
+
+    def operations(self) -> set[str]:
+        """The operations of the spec that were asked for."""
+        found = (validating.operation_at(method, path) for method, path, _ in self._requests)
+        return {operation.id for operation in found if operation is not None}
+
+    def problems(self) -> list[str]:
+        """In what it breaks the spec; forgets it."""
+        requests, self._requests = self._requests, []
+        return [
+            f"{method} {path} {body!r:.200}: {problem}"
+            for method, path, body in requests
+            for problem in _problems_of(method, path, body)
+        ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sent() -> Iterator[Sent]:
+    """Notes every request that managers send; it is validated after the test."""
+    noted, begin_attempt = Sent(), Call.begin_attempt
+
+    def begin(call: Call[Any], *args: Any, **kwargs: Any) -> Any:
+        noted.note(call)
+        return begin_attempt(call, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Call, "begin_attempt", begin)
+        yield noted
+
+
+@pytest.fixture(autouse=True)
+def requests_fit_the_spec(sent: Sent) -> Iterator[None]:
+    """No manager sends what breaks the spec."""
+    yield
+    assert sent.problems() == []

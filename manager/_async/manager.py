@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
 from manager._async import late
+from manager._async.account import AsyncAccountMethods
 from manager._async.chat import AsyncChatMethods
 from manager._async.embed import AsyncEmbedMethods
 from manager._async.generate import AsyncGenerateMethods
@@ -28,6 +29,7 @@ class AsyncOllamaManager(
     AsyncChatMethods,
     AsyncGenerateMethods,
     AsyncEmbedMethods,
+    AsyncAccountMethods,
 ):
     """Starts, watches, restarts and talks to an Ollama server.
 

@@ -14,6 +14,7 @@ from manager._async.transport import AsyncTransport
 from manager.config import diff_configs
 from manager.default import DEFAULT
 from manager.errors import (
+    APIError,
     ConfigError,
     ModelNotFoundError,
     OllamaManagerError,
@@ -86,7 +87,7 @@ class AsyncSession:
         timeout: TimeoutInput = DEFAULT,
         retry: RetryInput = DEFAULT,
     ) -> T:
-        """Send ``request``; a missing model is explained."""
+        """Send ``request``; a missing model is explained, and so is a server that is too old."""
         return (await self.ask(request, model=model, timeout=timeout, retry=retry))[0]
 
     async def ask(
@@ -103,6 +104,10 @@ class AsyncSession:
             return await self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise await self._explained(error) from error.__cause__
+        except APIError as error:
+            if error.code != "endpoint_not_found":
+                raise
+            raise await self._dated(error, request.operation_id) from error.__cause__
 
     async def stream(
         self,
@@ -128,6 +133,18 @@ class AsyncSession:
         except OllamaManagerError:
             return error
         return late.explain_missing(error, [entry.name for entry in local.models])
+
+    async def _dated(self, error: APIError, operation_id: str) -> APIError:
+        """Say so if the server is too old for what was asked of it."""
+        if not late.is_recent(operation_id):
+            return error
+        try:
+            answer = await self._transport.send(
+                late.version.build_request(), timeout=_SUGGESTION_SECONDS
+            )
+        except OllamaManagerError:
+            return error
+        return late.explain_age(error, operation_id, answer.version)
 
     async def _follow_file(self) -> None:
         """Watch the configuration file, and use what it says for the calls from now on."""

@@ -9,6 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ollama_api.api.account import signout as signout
+    from ollama_api.api.account import whoami as whoami
+    from ollama_api.api.experimental import model_recommendations as model_recommendations
+    from ollama_api.api.experimental import web_fetch as web_fetch
+    from ollama_api.api.experimental import web_search as web_search
     from ollama_api.api.inference import chat as chat
     from ollama_api.api.inference import embed as embed
     from ollama_api.api.inference import generate as generate
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from ollama_api.api.models import pull_model as pull_model
     from ollama_api.api.models import push_model as push_model
     from ollama_api.api.models import show_model as show_model
+    from ollama_api.api.server import cloud_status as cloud_status
     from ollama_api.api.server import version as version
 
     from manager._sync.embeddings import EmbedStream as EmbedStream
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
     from manager.arguments import check_many_texts as check_many_texts
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
+    from manager.cloud_requests import build_web_fetch_request as build_web_fetch_request
+    from manager.cloud_requests import build_web_search_request as build_web_search_request
     from manager.config import resolve_config as resolve_config
     from manager.defaults import apply_defaults as apply_defaults
     from manager.images import holds_files as holds_files
@@ -57,6 +65,8 @@ if TYPE_CHECKING:
     from manager.schemas import json_schema_of as json_schema_of
     from manager.schemas import parse_output as parse_output
     from manager.shown import shown_model as shown_model
+    from manager.since import explain_age as explain_age
+    from manager.since import is_recent as is_recent
     from manager.waiting_sync import run_sync as run_sync
 
 _MODULES = {
@@ -68,6 +78,7 @@ _MODULES = {
     "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
+    "manager.cloud_requests": ("build_web_fetch_request", "build_web_search_request"),
     "manager.config": ("resolve_config",),
     "manager.defaults": ("apply_defaults",),
     "manager.images": ("holds_files",),
@@ -93,7 +104,10 @@ _MODULES = {
     ),
     "manager.schemas": ("json_schema_of", "parse_output"),
     "manager.shown": ("shown_model",),
+    "manager.since": ("explain_age", "is_recent"),
     "manager.waiting_sync": ("run_sync",),
+    "ollama_api.api.account": ("signout", "whoami"),
+    "ollama_api.api.experimental": ("model_recommendations", "web_fetch", "web_search"),
     "ollama_api.api.inference": ("chat", "embed", "generate"),
     "ollama_api.api.models": (
         "copy_model",
@@ -105,7 +119,7 @@ _MODULES = {
         "push_model",
         "show_model",
     ),
-    "ollama_api.api.server": ("version",),
+    "ollama_api.api.server": ("cloud_status", "version"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
 from manager._sync import late
+from manager._sync.account import AccountMethods
 from manager._sync.chat import ChatMethods
 from manager._sync.embed import EmbedMethods
 from manager._sync.generate import GenerateMethods
@@ -29,6 +30,7 @@ class OllamaManager(
     ChatMethods,
     GenerateMethods,
     EmbedMethods,
+    AccountMethods,
 ):
     """Starts, watches, restarts and talks to an Ollama server.
 

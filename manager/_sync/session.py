@@ -15,6 +15,7 @@ from manager._sync.transport import Transport
 from manager.config import diff_configs
 from manager.default import DEFAULT
 from manager.errors import (
+    APIError,
     ConfigError,
     ModelNotFoundError,
     OllamaManagerError,
@@ -87,7 +88,7 @@ class Session:
         timeout: TimeoutInput = DEFAULT,
         retry: RetryInput = DEFAULT,
     ) -> T:
-        """Send ``request``; a missing model is explained."""
+        """Send ``request``; a missing model is explained, and so is a server that is too old."""
         return self.ask(request, model=model, timeout=timeout, retry=retry)[0]
 
     def ask(
@@ -104,6 +105,10 @@ class Session:
             return self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise self._explained(error) from error.__cause__
+        except APIError as error:
+            if error.code != "endpoint_not_found":
+                raise
+            raise self._dated(error, request.operation_id) from error.__cause__
 
     def stream(
         self,
@@ -129,6 +134,16 @@ class Session:
         except OllamaManagerError:
             return error
         return late.explain_missing(error, [entry.name for entry in local.models])
+
+    def _dated(self, error: APIError, operation_id: str) -> APIError:
+        """Say so if the server is too old for what was asked of it."""
+        if not late.is_recent(operation_id):
+            return error
+        try:
+            answer = self._transport.send(late.version.build_request(), timeout=_SUGGESTION_SECONDS)
+        except OllamaManagerError:
+            return error
+        return late.explain_age(error, operation_id, answer.version)
 
     def _follow_file(self) -> None:
         """Watch the configuration file, and use what it says for the calls from now on."""

@@ -28,11 +28,11 @@ _NO_HUB = "that server had no way to the hub; the simulator is its own hub"
 _NO_CLOUD = "that server could not reach ollama.com; the simulator's account is signed out"
 _NO_TOKENS = "the tiny model makes no token of an empty text; most models make one, as simulated"
 _LISTED_LESS = "v0.30.0 brought capabilities and lengths to the list"
-_EMBEDS_ALL = "before v0.30.0 every model could embed"
-_AS_ASKED = "before v0.30.0 a missing model was named as it was asked for"
-_BLIND = "before v0.30.0 images were ignored by a model that cannot see"
-_OWN_RUNNER = "before v0.30.0 Ollama's own runner refused, in its own words"
-_UNCHECKED = "before v0.30.0 nothing checked it"
+_EMBEDS_ALL = "here every model can embed"
+_AS_ASKED = "here a missing model is named as it was asked for"
+_BLIND = "here a model that cannot see ignores images"
+_OWN_RUNNER = "here another runner refuses, in its own words"
+_UNCHECKED = "here nothing checks it"
 
 _EVERYWHERE = {
     'POST /api/pull {"model":"http://x/y/z"}': _NO_HUB,

@@ -17,10 +17,11 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls chunk_joining default defaults errors events extra_body hosts
-    hold http images in_flight json_values keep_alive messages missing model_requests names
-    narrowing ndjson options progress quantities redaction requests retry schemas
-    server_settings shown spelling status timeouts tool_functions tools types version
+    accumulate arguments calls chunk_joining cloud_requests default defaults errors events
+    extra_body hold hosts http images in_flight json_values keep_alive messages missing
+    model_requests names narrowing ndjson options progress quantities redaction requests retry
+    schemas server_settings shown since spelling status timeouts tool_functions tools types
+    version
 """.split()  # noqa: SIM905
 # A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
 MAY_KNOW_HTTPX = {"calls", "failures"}

@@ -30,6 +30,7 @@ TABLE: dict[str, tuple[str, str, bool, type[Exception] | None]] = {
     "BadRequestError": ("APIError", "bad_request", False, None),
     "AuthenticationError": ("APIError", "unauthorized", False, None),
     "PermissionDeniedError": ("APIError", "forbidden", False, None),
+    "ServerTooOldError": ("APIError", "server_too_old", False, None),
     "ModelNotFoundError": ("APIError", "model_not_found", False, None),
     "CapabilityError": ("APIError", "capability_missing", False, None),
     "ServerBusyError": ("APIError", "server_busy", True, None),
