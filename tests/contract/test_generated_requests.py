@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 from ollama_api import api
 from ollama_api.api.models import blob_exists, create_blob
 from ollama_api.models import ErrorResponse
 from ollama_api.types import parse_timestamp
+
+from . import validating
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
 SPEC_DIR = Path(__file__).parents[2] / "spec"
-SPEC: dict[str, Any] = yaml.safe_load((SPEC_DIR / "ollama.yaml").read_text(encoding="utf-8"))
+SPEC: dict[str, Any] = validating.spec()
 OPERATIONS: dict[str, tuple[str, str, str]] = {
     operation["operationId"]: (method.upper(), path, operation["tags"][0])
     for path, item in SPEC["paths"].items()

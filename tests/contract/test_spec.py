@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
+from . import validating
+
 SPEC_DIR = Path(__file__).parents[2] / "spec"
-SPEC: dict[str, Any] = yaml.safe_load((SPEC_DIR / "ollama.yaml").read_text(encoding="utf-8"))
+SPEC: dict[str, Any] = validating.spec()
 SCHEMAS: dict[str, Any] = SPEC["components"]["schemas"]
 EXAMPLES = sorted((SPEC_DIR / "examples").glob("*.json"))
 METHODS = ("get", "head", "post", "put", "patch", "delete")
