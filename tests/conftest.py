@@ -58,7 +58,7 @@ class Sent:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def sent() -> Iterator[Sent]:
+def requests_sent() -> Iterator[Sent]:
     """Notes every request that managers send; it is validated after the test."""
     noted, begin_attempt = Sent(), Call.begin_attempt
 
@@ -72,7 +72,7 @@ def sent() -> Iterator[Sent]:
 
 
 @pytest.fixture(autouse=True)
-def requests_fit_the_spec(sent: Sent) -> Iterator[None]:
+def requests_fit_the_spec(requests_sent: Sent) -> Iterator[None]:
     """No manager sends what breaks the spec."""
     yield
-    assert sent.problems() == []
+    assert requests_sent.problems() == []

@@ -191,10 +191,10 @@ CHANGES: list[tuple[str, str, str, list[str]]] = [
         TYPES,
         "type ChatRequest struct {\n",
         (
-            'type ChatRequest struct {\n\tMood *string `json:"mood,omitempty"`\n\n\thidden int\n'
+            'type ChatRequest struct {\n\tNovelty *string `json:"novelty,omitempty"`\n\n\thidden int\n'
             '\tSecret string `json:"-"`\n'
         ),
-        ["field ChatRequest.mood: only in Ollama's api/types.go, *string"],
+        ["field ChatRequest.novelty: only in Ollama's api/types.go, *string"],
     ),
     (
         TYPES,
@@ -245,8 +245,8 @@ CHANGES: list[tuple[str, str, str, list[str]]] = [
     (
         DOCUMENTED,
         "        model:\n",
-        "        mood:\n          type: string\n        model:\n",
-        ["documented field POST /api/chat request mood: only in Ollama's docs/openapi.yaml"],
+        "        novelty:\n          type: string\n        model:\n",
+        ["documented field POST /api/chat request novelty: only in Ollama's docs/openapi.yaml"],
     ),
 ]
 

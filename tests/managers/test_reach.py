@@ -51,7 +51,9 @@ CALLS: dict[str, Callable[[Any, Path], Awaitable[Any]]] = {
 }
 
 
-async def test_every_operation_can_be_reached(make: Make, sent: Sent, tmp_path: Path) -> None:
+async def test_every_operation_can_be_reached(
+    make: Make, requests_sent: Sent, tmp_path: Path
+) -> None:
     assert set(CALLS) | set(WITHOUT_A_METHOD) == set(validating.operations())
     assert not set(CALLS) & set(WITHOUT_A_METHOD)
     with SimulatedServer(env={"OLLAMA_SIMULATOR_USER": "ada"}) as server:
@@ -59,15 +61,15 @@ async def test_every_operation_can_be_reached(make: Make, sent: Sent, tmp_path: 
             for number, (operation, call) in enumerate(CALLS.items()):
                 file = tmp_path / f"{number}.gguf"
                 file.write_bytes(b"GGUF" + number.to_bytes(4, "big"))
-                assert sent.problems() == []  # and forget what was sent before
+                assert requests_sent.problems() == []  # and forget what was sent before
                 await call(m, file)
-                assert operation in sent.operations()
+                assert operation in requests_sent.operations()
 
 
-async def test_what_managers_send_is_noticed(m: Any, sent: Sent) -> None:
+async def test_what_managers_send_is_noticed(m: Any, requests_sent: Sent) -> None:
     await m.chat("simulated", "Hello", extra_body={"new_field": 3}, extra_options={"new": True})
-    assert sent.operations() == {"chat"}
-    assert sent.problems() == []  # what is new is no mistake
+    assert requests_sent.operations() == {"chat"}
+    assert requests_sent.problems() == []  # what is new is no mistake
 
 
 @pytest.mark.parametrize(
