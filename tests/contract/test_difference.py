@@ -191,8 +191,8 @@ CHANGES: list[tuple[str, str, str, list[str]]] = [
         TYPES,
         "type ChatRequest struct {\n",
         (
-            'type ChatRequest struct {\n\tNovelty *string `json:"novelty,omitempty"`\n\n\thidden int\n'
-            '\tSecret string `json:"-"`\n'
+            'type ChatRequest struct {\n\tNovelty *string `json:"novelty,omitempty"`\n\n'
+            '\thidden int\n\tSecret string `json:"-"`\n'
         ),
         ["field ChatRequest.novelty: only in Ollama's api/types.go, *string"],
     ),
