@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from manager.logs import CallLog
     from manager.ndjson import LineTooLongError
     from manager.timeouts import ResolvedTimeouts
+    from manager.turns import Turn
 
 __all__ = ["Call"]
 
@@ -76,6 +77,7 @@ class Call(Generic[T]):
         self.attempts: int = 0
         self.repeatable: bool = True
         self.hold = Hold()  # of the connection that it was sent on
+        self.turn: Turn | None = None  # to have a connection
         self.head_waits: bool = False  # what is sent next is a head, and is to wait for its body
         self._tried: list[dict[str, Any]] = []
         self._failures = 0
@@ -184,6 +186,12 @@ class Call(Generic[T]):
     def resend(self) -> None:
         """End the connection on which the answer is waited for: the request is sent again."""
         self.hold.hang_up_unanswered(self.waited)  # in vain, and for no fault of its own
+
+    def end_turn(self) -> None:
+        """Let another call have a connection: this one's has been given back, or is not wanted."""
+        turn, self.turn = self.turn, None
+        if turn is not None:
+            turn.end()
 
     def waiting(self) -> Waiting | None:
         """Return for how long the answer has been waited for, if it is now."""

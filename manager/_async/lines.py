@@ -315,9 +315,12 @@ class AsyncLines(Generic[T]):
             return
         self._forgotten.detach()
         self._cancel_deadline()
-        with contextlib.suppress(httpx.HTTPError, OSError):
-            await self._response.aclose()
-        self._forget()
+        try:
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                await self._response.aclose()
+        finally:
+            self.call.end_turn()
+            self._forget()
 
     def _forget(self) -> None:
         if self._in_flight.closed(self) and self._size and not self._exhausted:

@@ -316,9 +316,12 @@ class Lines(Generic[T]):
             return
         self._forgotten.detach()
         self._cancel_deadline()
-        with contextlib.suppress(httpx.HTTPError, OSError):
-            self._response.close()
-        self._forget()
+        try:
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                self._response.close()
+        finally:
+            self.call.end_turn()
+            self._forget()
 
     def _forget(self) -> None:
         if self._in_flight.closed(self) and self._size and not self._exhausted:

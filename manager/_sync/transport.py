@@ -28,7 +28,8 @@ from manager.failures import error_from_status
 from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.waiting_sync import check_home_sync, home_sync, pause_sync
+from manager.turns import Turns
+from manager.waiting_sync import check_home_sync, home_sync, pause_sync, wait_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,6 +94,7 @@ class Transport:
         self._in_flight = in_flight
         self._client: httpx.Client | None = None
         self._client_pid = 0
+        self._turns = Turns(None)  # of the client
         self._client_home: object = None
         self._lock = threading.Lock()
         self._retired: list[httpx.Client] = []
@@ -108,6 +110,7 @@ class Transport:
         self._retired = []
         self._connections = weakref.WeakSet()
         self._lock = threading.Lock()
+        self._turns = Turns(None)
 
     def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
@@ -184,6 +187,7 @@ class Transport:
                         answer = call.decode(content)
                     finally:
                         self._end_attempt(call)
+                        call.end_turn()
                 except OllamaManagerError as error:
                     if call.was_done_before(error):
                         call.finish(404, 0, {}, None)
@@ -243,6 +247,9 @@ class Transport:
                     self._admit(call)
                     try:
                         return begin(self._answer(call))
+                    except BaseException:
+                        call.end_turn()
+                        raise
                     finally:
                         self._end_attempt(call)
                 except OllamaManagerError as error:
@@ -251,6 +258,7 @@ class Transport:
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
         self._closed = True
+        self._turns.open()
         streams = [lines.close for lines in self._in_flight.streams()]
         end_each([*streams, self._close_connections])
 
@@ -274,6 +282,7 @@ class Transport:
             call.cancel("forgotten")
             with contextlib.suppress(httpx.HTTPError, OSError):
                 answer.close()
+            call.end_turn()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -299,18 +308,21 @@ class Transport:
             if call.over:
                 raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
-                raise ServerUnavailableError(
-                    "this manager is closed",
-                    code="manager_closed",
-                    retryable=False,
-                    hint="make a new one",
-                    **call.context,
-                )
+                raise self._is_closed(call)
             self._in_flight.begin()  # first: whoever drains has to see it before it is sent
             if self._server.is_ready:
                 return
             self._in_flight.end()
             self._server.ready(call)
+
+    def _is_closed(self, call: Call[Any]) -> ServerUnavailableError:
+        return ServerUnavailableError(
+            "this manager is closed",
+            code="manager_closed",
+            retryable=False,
+            hint="make a new one",
+            **call.context,
+        )
 
     def _end_attempt(self, call: Call[Any]) -> None:
         call.hold.answered()
@@ -321,6 +333,7 @@ class Transport:
         """Send the request once and return its answer, its body unread; an error status raises."""
         request = self._http_request(call)
         call.begin_attempt(request.headers)
+        self._wait_for_turn(call, request)
         sent_now.set(call)
         try:
             response = self._http_client().send(request, stream=True)
@@ -335,13 +348,25 @@ class Transport:
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 
+    def _wait_for_turn(self, call: Call[Any], request: httpx.Request) -> None:
+        call.turn = turn = self._turns.ask()
+        if turn.granted is None:
+            return
+        limit = call.within(call.timeouts.first_token)
+        try:
+            wait_sync(turn.granted, limit)
+        except TimeoutError:
+            full, connections = httpx.PoolTimeout(""), self._settings.client.max_connections
+            raise call.lost(full, answering=False, connections=connections) from None
+        if self._closed:
+            raise self._is_closed(call)
+        request.extensions["timeout"].update(_limits(call))
+
     def _http_request(self, call: Call[T]) -> httpx.Request:
         client, method, path = self._http_client(), call.request.method, call.request.path
-        silence = call.within(call.timeouts.first_token)
-        connect = call.within(call.timeouts.connect)
         extensions: dict[str, Any] = {
             "trace": partial(self._note_step, call),
-            "timeout": {"connect": connect, "read": silence, "write": silence, "pool": silence},
+            "timeout": _limits(call),
         }
         if (content := call.request.content) is not None:
             headers = {"content-type": "application/octet-stream"}
@@ -419,12 +444,20 @@ class Transport:
             with self._lock:
                 if self._client is None or self._client_pid != os.getpid():
                     self._client = _make_client(self._settings.client)
+                    self._turns = Turns(self._settings.client.max_connections)
                     if self._client_pid != os.getpid():  # else the settings have changed
                         self._client_pid = os.getpid()
                         self._client_home = home_sync()
                 client = self._client
         check_home_sync(self._client_home)
         return client
+
+
+def _limits(call: Call[Any]) -> dict[str, float | None]:
+    """Return the limits of httpx for a request that is sent now."""
+    silence = call.within(call.timeouts.first_token)
+    connect = call.within(call.timeouts.connect)
+    return {"connect": connect, "read": silence, "write": silence, "pool": silence}
 
 
 def _make_client(settings: ClientSettings) -> httpx.Client:

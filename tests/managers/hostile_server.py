@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
 import threading
 import time
@@ -28,6 +29,16 @@ class Exchange:
 
     def write(self, data: bytes) -> None:
         self._connection.sendall(data)
+
+    def write_within(self, data: bytes, seconds: float) -> int:
+        """Send what there is room for; return how much that was, 0 when none came in time."""
+        self._connection.settimeout(seconds)
+        try:
+            return self._connection.send(data)
+        except TimeoutError:
+            return 0
+        finally:
+            self._connection.settimeout(None)
 
     def start(self, status: int = 200, *headers: str, kind: str = "application/x-ndjson") -> None:
         """The head of an answer whose body ends with the connection."""
@@ -102,6 +113,10 @@ class Hostile:
                 sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
+    def is_left(self) -> bool:
+        """Whether each connection has been ended by the other side, as far as can be told."""
+        return not any(map(_is_held, list(self._open)))
+
     def _accept(self) -> None:
         while not self.closing.is_set():
             try:
@@ -157,6 +172,13 @@ class Hostile:
         exchange = Exchange(connection, text, body, self)
         action(exchange)
         return exchange.kept
+
+
+def _is_held(connection: socket.socket) -> bool:
+    try:
+        return not select.select([connection], [], [], 0)[0]
+    except (OSError, ValueError):  # ended on this side too
+        return False
 
 
 def chat_line(content: Any = "", **fields: Any) -> bytes:

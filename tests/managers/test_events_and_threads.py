@@ -100,7 +100,7 @@ async def test_many_calls_at_once(m: Any) -> None:
     async def one(number: int) -> ChatResponse:
         return await m.chat("simulated", f"number {number}", think=False)
 
-    answers = await asyncio.gather(*(one(number) for number in range(100)))
+    answers = await asyncio.gather(*(one(number) for number in range(200)))
     for number, answer in enumerate(answers):
         assert f"You said: number {number}\n" in answer.message.content
 
@@ -112,7 +112,7 @@ async def test_many_streams_at_once(m: Any) -> None:
         ) as stream:
             return "".join([piece async for piece in stream.text])
 
-    answers = await asyncio.gather(*(one(number) for number in range(30)))
+    answers = await asyncio.gather(*(one(number) for number in range(200)))
     for number, answer in enumerate(answers):
         assert f"You said: number {number}\n" in answer
 
@@ -130,9 +130,9 @@ async def test_the_first_calls_of_many_start_one_server(
     assert not is_alive(pid), "one lease, and it has ended"
 
 
-def test_twenty_threads_on_one_manager(server: SimulatedServer) -> None:
+def test_fifty_threads_on_one_manager(server: SimulatedServer) -> None:
     failures: list[BaseException] = []
-    barrier = threading.Barrier(20)
+    barrier = threading.Barrier(50)
     with OllamaManager(host=server.host) as m:
 
         def work(number: int) -> None:
@@ -148,7 +148,7 @@ def test_twenty_threads_on_one_manager(server: SimulatedServer) -> None:
             except BaseException as error:
                 failures.append(error)
 
-        threads = [threading.Thread(target=work, args=(number,)) for number in range(20)]
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(50)]
         for thread in threads:
             thread.start()
         for thread in threads:

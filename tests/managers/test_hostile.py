@@ -7,6 +7,7 @@ import gzip
 import json
 import threading
 import time
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -42,7 +43,6 @@ from .hostile_server import (
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from contextlib import AbstractAsyncContextManager
 
     from .either import Make
     from .hostile_server import (
@@ -55,11 +55,33 @@ QUICK = {"initial_delay": 0.01, "max_delay": 0.02}
 PATIENT = 10.0
 
 
-def using(make: Make, server: Hostile, **settings: Any) -> AbstractAsyncContextManager[Any]:
-    made: AbstractAsyncContextManager[Any] = make(
-        **{"host": server.host, "retry": QUICK, **settings}
-    )
-    return made
+@asynccontextmanager
+async def using(make: Make, server: Hostile, **settings: Any) -> AsyncIterator[Any]:
+    """A manager; what a case leaves open when it ends well is a failure of its own."""
+    async with make(**{"host": server.host, "retry": QUICK, **settings}) as m:
+        yield m
+        pool = pool_of(m)
+        await until(lambda: not in_use(m), "what was in use to be given back")
+    assert pool is None or not pool.connections
+    await until(server.is_left, "the server to see each connection end")
+
+
+def pool_of(m: Any) -> Any:
+    """The connections of a manager; None before its first call."""
+    client = getattr(m, "target", m)._session.transport._client
+    return client and client._transport._pool
+
+
+def in_use(m: Any) -> int:
+    """How many requests are under way, or hold connections, but for streams that are still open.
+
+    Those that were forgotten are given back by the next call.
+    """
+    in_flight = getattr(m, "target", m)._session.transport._in_flight
+    pool, streams = pool_of(m), len(in_flight.streams())
+    held = len(pool._requests) if pool is not None else 0
+    forgotten = len(in_flight._forgotten)
+    return abs(held - streams - forgotten) + abs(in_flight.count() - streams)
 
 
 async def texts(stream: Any) -> list[str]:
@@ -655,7 +677,7 @@ async def test_the_total_limit_of_a_request_that_is_read_slowly(make: Make) -> N
     with Hostile(fine, reading_pause=0.02) as server:
         async with using(make, server) as m:
             with pytest.raises(RequestTimeoutError) as caught:
-                await m.chat("m", "x" * 100_000_000, timeout=Timeouts(total=0.7))
+                await m.chat("m", "x" * 30_000_000, timeout=Timeouts(total=0.7))
             assert caught.value.timeout == "total"
         assert server.requests == []
 

@@ -21,7 +21,7 @@ PURE = """
     extra_body hold hosts http images in_flight json_values keep_alive messages missing
     model_requests names narrowing ndjson options progress quantities redaction requests retry
     schemas server_settings shown since spelling status timeouts tool_functions tools types
-    version
+    turns version
 """.split()  # noqa: SIM905
 # A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
 MAY_KNOW_HTTPX = {"calls", "failures"}
