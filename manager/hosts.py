@@ -9,7 +9,7 @@ import attrs
 
 from manager.errors import ConfigError
 
-__all__ = ["DEFAULT_HOST", "Address", "parse_host"]
+__all__ = ["DEFAULT_HOST", "Address", "needs_lookup", "parse_host"]
 
 DEFAULT_HOST = "127.0.0.1:11434"
 
@@ -97,6 +97,17 @@ def parse_host(text: str, *, source: str = "host") -> Address:
         raise ConfigError(
             f"{source} must be the address of a server: {error}", hint=_FORMS, key="server.host"
         ) from None
+
+
+def needs_lookup(host: str) -> bool:
+    """Whether somebody has to be asked for the address of a host."""
+    if host.rstrip(".").lower() == "localhost":
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _parse(text: str) -> Address:

@@ -21,7 +21,7 @@ class Timeouts:
     """The four limits of a call, in seconds; ``None`` is no limit, ``DEFAULT`` as configured.
 
     Attributes:
-        connect: To open a connection to the server.
+        connect: To open a connection to the server, the lookup of its name included.
         first_token: From the request to the beginning of the answer, its head; a model load counts.
         chunk: The longest silence between two chunks of a stream of tokens.
         total: From the call to the end of the answer, waiting for the server and retries included.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from concurrent.futures import Future
     from typing import TypeAlias
 
@@ -21,6 +21,7 @@ __all__ = [
     "any_done_async",
     "begin_async",
     "check_home_async",
+    "connect_async",
     "home_async",
     "later_async",
     "pause_async",
@@ -66,6 +67,12 @@ def check_home_async(home: object) -> None:
             code="wrong_event_loop",
             hint="make one for each event loop, and close it there",
         )
+
+
+async def connect_async(connect: Callable[[], Awaitable[T]], seconds: float) -> T:
+    """Return the connection that ``connect`` makes in ``seconds``; raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        return await connect()
 
 
 def later_async(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

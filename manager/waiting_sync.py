@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,6 +20,7 @@ __all__ = [
     "any_done_sync",
     "begin_sync",
     "check_home_sync",
+    "connect_sync",
     "home_sync",
     "later_sync",
     "pause_sync",
@@ -28,10 +29,15 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+ConnectionT = TypeVar("ConnectionT", bound="_Connection")
 P = ParamSpec("P")
 
 Begun: TypeAlias = "Future[T]"
 """A call that has been begun."""
+
+
+class _Connection(Protocol):
+    def close(self) -> None: ...
 
 
 def wait_sync(future: Future[T], timeout: float | None = None) -> T:
@@ -51,6 +57,34 @@ def home_sync() -> object:
 
 def check_home_sync(home: object) -> None:
     """Do nothing: any thread may use what another one made."""
+
+
+def connect_sync(connect: Callable[[], ConnectionT], seconds: float) -> ConnectionT:
+    """Return the connection that ``connect`` makes in ``seconds``; raises TimeoutError.
+
+    Nothing ends a name lookup: a thread of its own waits for it, and closes what comes too late.
+    """
+    made: Future[ConnectionT] = Future()
+
+    def run() -> None:
+        try:
+            connection = connect()
+        except BaseException as error:
+            if made.set_running_or_notify_cancel():
+                made.set_exception(error)
+        else:
+            if made.set_running_or_notify_cancel():
+                made.set_result(connection)
+            else:
+                connection.close()
+
+    threading.Thread(target=run, name="ollama-connect", daemon=True).start()
+    try:
+        return made.result(seconds)
+    except BaseException:
+        if not made.cancel() and not made.exception():  # it came at the last moment
+            made.result().close()
+        raise
 
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

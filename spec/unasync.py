@@ -45,6 +45,7 @@ NAMES: Mapping[str, str] = {
     "any_done_async": "any_done_sync",
     "begin_async": "begin_sync",
     "check_home_async": "check_home_sync",
+    "connect_async": "connect_sync",
     "home_async": "home_sync",
     "later_async": "later_sync",
     "pause_async": "pause_sync",

@@ -1,13 +1,16 @@
-"""Network streams for httpcore that join the HTTP chunks which arrive together."""
+"""Connections for httpcore: made in time, and with the HTTP chunks joined that arrive together."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from httpcore import AsyncNetworkBackend, AsyncNetworkStream
+from httpcore import AsyncNetworkBackend, AsyncNetworkStream, ConnectTimeout
 
 from manager._async.pool import quicken
 from manager.chunk_joining import ChunkJoiner
+from manager.hosts import needs_lookup
+from manager.waiting_async import connect_async
 
 if TYPE_CHECKING:
     import ssl
@@ -15,11 +18,30 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["AsyncJoiningBackend", "AsyncJoiningStream", "join_chunks"]
+__all__ = [
+    "AsyncJoiningBackend",
+    "AsyncJoiningStream",
+    "AsyncTimelyBackend",
+    "connect_in_time",
+    "join_chunks",
+]
+
+
+def connect_in_time(client: httpx.AsyncClient) -> None:
+    """Have the connect limit hold for name lookups too, of which httpcore knows nothing."""
+    for pool in _pools_of(client):
+        pool._network_backend = AsyncTimelyBackend(pool._network_backend)
 
 
 def join_chunks(client: httpx.AsyncClient) -> None:
-    """Let the connections that ``client`` makes from now on join chunks, also through proxies.
+    """Let the connections that ``client`` makes from now on join chunks, also through proxies."""
+    for pool in _pools_of(client):
+        pool._network_backend = AsyncJoiningBackend(pool._network_backend)
+        quicken(pool)
+
+
+def _pools_of(client: httpx.AsyncClient) -> list[Any]:
+    """Return the connection pools of ``client``, whose network backend is to be another one.
 
     httpcore takes a network backend, but httpx has no argument to hand one on. Making the
     connection pools here instead would mean to do again all that httpx does about proxies, so
@@ -27,12 +49,13 @@ def join_chunks(client: httpx.AsyncClient) -> None:
     as they are.
     """
     mounted: dict[object, object] = getattr(client, "_mounts", {})
-    for transport in (getattr(client, "_transport", None), *mounted.values()):
-        pool: Any = getattr(transport, "_pool", None)
-        backend = getattr(pool, "_network_backend", None)
-        if isinstance(backend, AsyncNetworkBackend):
-            pool._network_backend = AsyncJoiningBackend(backend)
-            quicken(pool)
+    transports = (getattr(client, "_transport", None), *mounted.values())
+    pools = [getattr(transport, "_pool", None) for transport in transports]
+    return [
+        pool
+        for pool in pools
+        if isinstance(getattr(pool, "_network_backend", None), AsyncNetworkBackend)
+    ]
 
 
 class AsyncJoiningStream(AsyncNetworkStream):
@@ -105,6 +128,46 @@ class AsyncJoiningBackend(AsyncNetworkBackend):
         return AsyncJoiningStream(
             await self._backend.connect_unix_socket(path, timeout, socket_options)
         )
+
+    async def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        await self._backend.sleep(seconds)
+
+
+class AsyncTimelyBackend(AsyncNetworkBackend):
+    """Makes connections within their limit, name lookups included.
+
+    Args:
+        backend: Makes the connections themselves.
+    """
+
+    def __init__(self, backend: AsyncNetworkBackend) -> None:
+        self._backend = backend
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> AsyncNetworkStream:
+        """Return a connection to a port."""
+        connect = partial(
+            self._backend.connect_tcp, host, port, timeout, local_address, socket_options
+        )
+        if timeout is None or not needs_lookup(host):
+            return await connect()
+        try:
+            return await connect_async(connect, timeout)
+        except TimeoutError:
+            raise ConnectTimeout(f"no address of {host} answered in time") from None
+
+    async def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> AsyncNetworkStream:
+        """Return a connection to a UNIX socket."""
+        return await self._backend.connect_unix_socket(path, timeout, socket_options)
 
     async def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass."""

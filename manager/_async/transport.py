@@ -478,9 +478,10 @@ def _make_client(settings: ClientSettings) -> httpx.AsyncClient:
             hint="pip install 'httpx[socks]'",
             key="client.proxy",
         ) from error
-    if settings.joins_chunks:
-        with contextlib.suppress(ImportError):  # an httpx that does without httpcore
-            from manager._async.network import join_chunks
+    with contextlib.suppress(ImportError):  # an httpx that does without httpcore
+        from manager._async.network import connect_in_time, join_chunks
 
+        connect_in_time(client)
+        if settings.joins_chunks:
             join_chunks(client)
     return client

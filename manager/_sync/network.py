@@ -1,14 +1,17 @@
 # generated from manager/_async/network.py by codegen.sh - do not edit
-"""Network streams for httpcore that join the HTTP chunks which arrive together."""
+"""Connections for httpcore: made in time, and with the HTTP chunks joined that arrive together."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from httpcore import NetworkBackend, NetworkStream
+from httpcore import ConnectTimeout, NetworkBackend, NetworkStream
 
 from manager._sync.pool import quicken
 from manager.chunk_joining import ChunkJoiner
+from manager.hosts import needs_lookup
+from manager.waiting_sync import connect_sync
 
 if TYPE_CHECKING:
     import ssl
@@ -16,11 +19,30 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["JoiningBackend", "JoiningStream", "join_chunks"]
+__all__ = [
+    "JoiningBackend",
+    "JoiningStream",
+    "TimelyBackend",
+    "connect_in_time",
+    "join_chunks",
+]
+
+
+def connect_in_time(client: httpx.Client) -> None:
+    """Have the connect limit hold for name lookups too, of which httpcore knows nothing."""
+    for pool in _pools_of(client):
+        pool._network_backend = TimelyBackend(pool._network_backend)
 
 
 def join_chunks(client: httpx.Client) -> None:
-    """Let the connections that ``client`` makes from now on join chunks, also through proxies.
+    """Let the connections that ``client`` makes from now on join chunks, also through proxies."""
+    for pool in _pools_of(client):
+        pool._network_backend = JoiningBackend(pool._network_backend)
+        quicken(pool)
+
+
+def _pools_of(client: httpx.Client) -> list[Any]:
+    """Return the connection pools of ``client``, whose network backend is to be another one.
 
     httpcore takes a network backend, but httpx has no argument to hand one on. Making the
     connection pools here instead would mean to do again all that httpx does about proxies, so
@@ -28,12 +50,13 @@ def join_chunks(client: httpx.Client) -> None:
     as they are.
     """
     mounted: dict[object, object] = getattr(client, "_mounts", {})
-    for transport in (getattr(client, "_transport", None), *mounted.values()):
-        pool: Any = getattr(transport, "_pool", None)
-        backend = getattr(pool, "_network_backend", None)
-        if isinstance(backend, NetworkBackend):
-            pool._network_backend = JoiningBackend(backend)
-            quicken(pool)
+    transports = (getattr(client, "_transport", None), *mounted.values())
+    pools = [getattr(transport, "_pool", None) for transport in transports]
+    return [
+        pool
+        for pool in pools
+        if isinstance(getattr(pool, "_network_backend", None), NetworkBackend)
+    ]
 
 
 class JoiningStream(NetworkStream):
@@ -102,6 +125,46 @@ class JoiningBackend(NetworkBackend):
     ) -> NetworkStream:
         """Return a connection to a UNIX socket."""
         return JoiningStream(self._backend.connect_unix_socket(path, timeout, socket_options))
+
+    def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        self._backend.sleep(seconds)
+
+
+class TimelyBackend(NetworkBackend):
+    """Makes connections within their limit, name lookups included.
+
+    Args:
+        backend: Makes the connections themselves.
+    """
+
+    def __init__(self, backend: NetworkBackend) -> None:
+        self._backend = backend
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> NetworkStream:
+        """Return a connection to a port."""
+        connect = partial(
+            self._backend.connect_tcp, host, port, timeout, local_address, socket_options
+        )
+        if timeout is None or not needs_lookup(host):
+            return connect()
+        try:
+            return connect_sync(connect, timeout)
+        except TimeoutError:
+            raise ConnectTimeout(f"no address of {host} answered in time") from None
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> NetworkStream:
+        """Return a connection to a UNIX socket."""
+        return self._backend.connect_unix_socket(path, timeout, socket_options)
 
     def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 import threading
 import time
 from contextlib import asynccontextmanager
@@ -656,6 +657,53 @@ async def test_the_limits_of_an_answer_that_never_quite_begins(
             assert (caught.value.timeout, caught.value.seconds) == (limit, 1)
             assert f"Timeouts({limit}=...)" in str(caught.value.hint)
         assert len(server.requests) <= 1, "it is not sent again"
+
+
+@pytest.mark.parametrize(
+    ("timeout", "limit"),
+    [(Timeouts(connect=0.3), "connect"), (Timeouts(connect=60, total=0.3), "total")],
+)
+async def test_the_limits_hold_for_a_name_that_is_not_found_out(
+    make: Make, timeout: Timeouts, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over = threading.Event(), threading.Event()
+    really = socket.getaddrinfo
+
+    def hangs(host: Any, *arguments: Any, **keywords: Any) -> Any:
+        if host not in ("ollama.example", b"ollama.example"):
+            return really(host, *arguments, **keywords)
+        asked.set()
+        over.wait(30)
+        raise socket.gaierror("too late")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    async with make(host="http://ollama.example/x", retry=QUICK) as m:
+        try:
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "hi", timeout=timeout, retry=False)
+        finally:
+            over.set()
+    assert asked.is_set()
+    assert (caught.value.timeout, caught.value.seconds) == (limit, 0.3)
+
+
+async def test_a_host_by_name(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = socket.getaddrinfo
+
+    def finds(host: Any, *arguments: Any, **keywords: Any) -> Any:
+        if host in ("ollama.example", b"ollama.example"):
+            host = "127.0.0.1"
+        return really(host, *arguments, **keywords)
+
+    monkeypatch.setattr(socket, "getaddrinfo", finds)
+    with Hostile(fine) as server:
+        named = server.host.replace("127.0.0.1", "ollama.example")
+        async with using(make, server, host=named) as m:
+            assert (await m.chat("m", "hi")).message.content == "fine"
+    async with make(host=f"http://ollama.example:{free_port()}/x", retry=QUICK) as m:
+        with pytest.raises(ServerUnavailableError) as caught:
+            await m.chat("m", "hi", retry=False)
+        assert caught.value.code == "connection_refused"
 
 
 async def test_the_total_limit_of_an_error_that_drips(make: Make) -> None:
