@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from manager.supervisor.agreement import BINARY, changed, disputed, is_news, merged
 from manager.supervisor.clients import Client
 from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conflict, unknown
 from manager.supervisor.leases import LeaseBook
@@ -19,7 +20,7 @@ from manager.supervisor.world import World
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from manager.supervisor.loop import Loop
@@ -58,6 +59,10 @@ class Desk:
         self._leases = LeaseBook()
         self._log_path: str | None = None
         self._waiting: list[tuple[Client, int]] = []  # for ready
+        self._trying: set[tuple[int, int]] = set()  # who of them for settings that are tried
+        self._tried: tuple[object, ...] | None = None
+        self._refused: tuple[object, Mapping[str, Any]] | None = None  # what did not start, and why
+        self._command_before: tuple[str, ...] = ()
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
         self._quitting = False
         self._ended: str | None = None
@@ -67,6 +72,7 @@ class Desk:
             published=self._published,
             ask_in_flight=self._ask_in_flight,
             foreign=lambda: self._finish("foreign"),
+            rolled_back=self._rolled_back,
         )
         self._machine = self._world.machine
         self._runner_watch = RunnerWatch(
@@ -150,17 +156,24 @@ class Desk:
     # Operations
 
     def _lease(self, client: Client, number: int, wanted: LeaseRequest) -> None:
+        settings, command, mode = wanted.settings, wanted.command, wanted.mode
         if self._quitting:
             self._waiting.append((client, number))  # for the end: the next process will do
             return
-        settings, command, mode = wanted.settings, wanted.command, wanted.mode
-        others = self._leases.others(client.number)
-        idle = self._machine.phase in (Phase.IDLE, Phase.FAILED) and not others
-        other = [] if idle else self._difference(settings, command)
-        if other and others:
-            client.send({"id": number, "error": conflict(settings.address, other)})
+        holds = client.number in self._leases
+        if wanted.change is not None and not holds:
+            client.send({"id": number, "ok": self._seen().to_dict()})  # for its next lease
             return
-        fresh = settings if idle or other else None
+        others = self._leases.others(client.number)
+        phases = (Phase.IDLE,) if wanted.change is not None else (Phase.IDLE, Phase.FAILED)
+        idle = self._machine.phase in phases and not others
+        names = [] if idle else self._changed(client, wanted, holds=holds)
+        if names and (refusal := self._refusal(client, wanted, names, others)):
+            client.send({"id": number, "error": refusal})
+            return
+        fresh = self._next_settings(wanted, names, others) if idle or names else None
+        if wanted.change is not None and BINARY not in names:
+            command = self._world.command or command
         if (fresh is not None or not self._world.command) and not command:
             client.send({"id": number, "error": {"error": "ServerNotFoundError"}})
             return
@@ -174,22 +187,84 @@ class Desk:
         client.settings = settings
         self._leases.take(client.number, settings.linger)
         self._waiting.append((client, number))
-        failed = self._machine.phase is Phase.FAILED and mode in ("join", "rejoin")
+        if wanted.change is not None:
+            client.send({"accepted": number})
+        failed = self._machine.phase is Phase.FAILED and mode in ("join", "rejoin") and not names
         if fresh is not None and not failed:
+            if not self._machine.trying:
+                self._command_before = self._world.command
             self._world.command = command
             self._log_path = None
         if newcomer and not idle:
             client.send({"snapshot": self._seen().to_dict()})
-        if mode == "restart" or other:
-            self._machine.restart(fresh)
+        drain = wanted.change is None or wanted.change.drain
+        tries = bool(names) and (wanted.change is not None or others > 0)
+        if tries or (wanted.change is not None and self._machine.trying):
+            self._trying.add((client.number, number))
+        if fresh is not None and tries:
+            self._tried = _essence(fresh)
+            self._machine.try_settings(fresh, drain=drain)
+        elif mode == "restart" or names:
+            self._machine.restart(fresh, drain=drain)
         elif not failed:
             self._machine.start(fresh, explicit=mode == "start")
         if mode == "rejoin":
             self._machine.doubt()
         self._answer_waiting()
 
-    def _difference(self, settings: ServerSettings, command: tuple[str, ...]) -> list[str]:
-        return settings.difference(self._world.command, self._world.environ(), command)
+    def _changed(self, client: Client, wanted: LeaseRequest, *, holds: bool) -> list[str]:
+        """Name what the server would have to be started anew for."""
+        before = client.settings if holds else None
+        if before == wanted.settings and wanted.change is None:
+            return []  # it has been let in with them; who has changed them since has asked
+        environ, command = self._world.environ(), self._world.command
+        return changed(command, environ, wanted.settings, wanted.command, before)
+
+    def _refusal(
+        self, client: Client, wanted: LeaseRequest, names: list[str], others: int
+    ) -> Mapping[str, Any] | None:
+        """Say why the server is not started anew, if it is not."""
+        if not others and wanted.change is None:
+            return None
+        settings = wanted.settings
+        holders = [
+            other.settings
+            for other in self._clients.values()
+            if other is not client and other.number in self._leases and other.settings is not None
+        ]
+        if wanted.change is not None:
+            if wrong := disputed(names, settings, holders):
+                return conflict(settings.address, wrong)
+        elif len(holders) < others or not is_news(names, settings, holders):
+            return conflict(settings.address, names)
+        if self._refused is not None and not (wanted.change is not None and wanted.change.again):
+            target, error = self._refused
+            if target == _essence(self._target(wanted, names)):
+                return error
+        return None
+
+    def _next_settings(
+        self, wanted: LeaseRequest, names: list[str], others: int
+    ) -> ServerSettings:
+        alone = not others and wanted.change is None
+        return wanted.settings if alone else self._target(wanted, names)
+
+    def _target(self, wanted: LeaseRequest, names: list[str]) -> ServerSettings:
+        return merged(self._machine.settings, wanted.settings, names)
+
+    def _rolled_back(self, error: Mapping[str, Any]) -> None:
+        """No server came up with other settings: tell who wanted them; the rest goes on waiting."""
+        told = {**error, "rolled_back": True}
+        self._refused = (self._tried, told)
+        self._world.command = self._command_before
+        waiting = self._waiting
+        self._waiting = [
+            entry for entry in waiting if (entry[0].number, entry[1]) not in self._trying
+        ]
+        for client, number in waiting:
+            if (client.number, number) in self._trying:
+                client.send({"id": number, "error": told})
+        self._trying.clear()
 
     def _stop(self, client: Client, number: int) -> None:
         self._leases.end_all()
@@ -239,6 +314,7 @@ class Desk:
         else:
             return
         waiting, self._waiting = self._waiting, []
+        self._trying.clear()
         for client, number in waiting:
             client.send({"id": number, **answer})
 
@@ -338,3 +414,8 @@ class Desk:
         self._answer_parting()
         self._tell(reason)
         self._loop.stop()
+
+
+def _essence(settings: ServerSettings) -> tuple[object, ...]:
+    """Return what a server is started with."""
+    return (settings.binary, dict(settings.env))
