@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-__all__ = ["home_sync", "later_sync", "pause_sync", "run_sync", "wait_sync"]
+__all__ = [
+    "home_sync",
+    "later_sync",
+    "lock_sync",
+    "pause_sync",
+    "perform_sync",
+    "run_sync",
+    "wait_sync",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -45,3 +53,13 @@ def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], N
 def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that blocks."""
     return function(*args, **kwargs)
+
+
+def lock_sync() -> threading.Lock:
+    """Return what one caller at a time holds, also while it waits."""
+    return threading.Lock()
+
+
+def perform_sync(home: object, work: Callable[[], None]) -> None:
+    """Have ``work`` done, on this thread."""
+    work()

@@ -102,7 +102,7 @@ class AsyncTransport:
         self._connections = weakref.WeakSet()
         self._lock = threading.Lock()
 
-    async def configure(self, settings: HttpSettings) -> None:
+    def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
         if settings.client != self._settings.client:
             # open streams keep their connections: the old client is closed at the end

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from manager._sync.uploads import upload_missing as upload_missing
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
-    from manager.config import resolve_config as resolve_config
+    from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
@@ -60,7 +60,7 @@ _MODULES = {
     "manager._sync.uploads": ("digests_of", "upload_missing"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
-    "manager.config": ("resolve_config",),
+    "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (

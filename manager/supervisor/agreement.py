@@ -84,9 +84,7 @@ def is_news(names: Iterable[str], wanted: ServerSettings, others: Sequence[Serve
     )
 
 
-def merged(
-    running: ServerSettings, wanted: ServerSettings, names: Iterable[str]
-) -> ServerSettings:
+def merged(running: ServerSettings, wanted: ServerSettings, names: Iterable[str]) -> ServerSettings:
     """Return what the server runs with next: what others have asked for stays.
 
     Args:

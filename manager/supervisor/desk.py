@@ -214,9 +214,9 @@ class Desk:
 
     def _changed(self, client: Client, wanted: LeaseRequest, *, holds: bool) -> list[str]:
         """Name what the server would have to be started anew for."""
-        before = client.settings if holds else None
-        if before == wanted.settings and wanted.change is None:
+        if holds and client.settings == wanted.settings and wanted.change is None:
             return []  # it has been let in with them; who has changed them since has asked
+        before = client.settings if wanted.change is not None else None
         environ, command = self._world.environ(), self._world.command
         return changed(command, environ, wanted.settings, wanted.command, before)
 
@@ -243,9 +243,7 @@ class Desk:
                 return error
         return None
 
-    def _next_settings(
-        self, wanted: LeaseRequest, names: list[str], others: int
-    ) -> ServerSettings:
+    def _next_settings(self, wanted: LeaseRequest, names: list[str], others: int) -> ServerSettings:
         alone = not others and wanted.change is None
         return wanted.settings if alone else self._target(wanted, names)
 

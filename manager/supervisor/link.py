@@ -138,7 +138,12 @@ class SupervisorLink:
         return self._command(future, lambda session: session.log(future, lines))
 
     def change(
-        self, settings: ServerSettings, *, drain: bool = True, again: bool = False, mode: str = "join"
+        self,
+        settings: ServerSettings,
+        *,
+        drain: bool = True,
+        again: bool = False,
+        mode: str = "join",
     ) -> tuple[Future[None], Future[Snapshot]]:
         """Ask for other settings from now on; a server that is leased is started anew with them.
 
@@ -166,9 +171,7 @@ class SupervisorLink:
             return accepted, future
         future.add_done_callback(lambda done: _end_with(accepted, done))
         self._settings = settings
-        self._command(
-            future, lambda session: session.change(settings, accepted, future, mode, how)
-        )
+        self._command(future, lambda session: session.change(settings, accepted, future, mode, how))
         return accepted, future
 
     def configure(self, settings: ServerSettings) -> Future[Snapshot]:
