@@ -31,6 +31,8 @@ __all__ = ["Desk"]
 _UNUSED_TIMEOUT = 5.0
 _ASK_AGAIN = 0.02
 _ACCEPT_AGAIN = 0.2
+# Managers that hear of a change later than others need not try it once more.
+_REFUSED_SECONDS = 10.0
 
 
 class Desk:
@@ -60,8 +62,9 @@ class Desk:
         self._log_path: str | None = None
         self._waiting: list[tuple[Client, int]] = []  # for ready
         self._trying: set[tuple[int, int]] = set()  # who of them for settings that are tried
+        self._denied: dict[tuple[int, int], Mapping[str, Any]] = {}  # whose did not do, and why
         self._tried: tuple[object, ...] | None = None
-        self._refused: tuple[object, Mapping[str, Any]] | None = None  # what did not start, and why
+        self._refused: tuple[object, Mapping[str, Any], float] | None = None  # and why, how long
         self._command_before: tuple[str, ...] = ()
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
         self._quitting = False
@@ -238,8 +241,8 @@ class Desk:
         elif len(holders) < others or not is_news(names, settings, holders):
             return conflict(settings.address, names)
         if self._refused is not None and not (wanted.change is not None and wanted.change.again):
-            target, error = self._refused
-            if target == _essence(self._target(wanted, names)):
+            target, error, until = self._refused
+            if target == _essence(self._target(wanted, names)) and self._loop.now() < until:
                 return error
         return None
 
@@ -251,17 +254,11 @@ class Desk:
         return merged(self._machine.settings, wanted.settings, names)
 
     def _rolled_back(self, error: Mapping[str, Any]) -> None:
-        """No server came up with other settings: tell who wanted them; the rest goes on waiting."""
+        """No server came up with other settings; who wanted them is told once it is back."""
         told = {**error, "rolled_back": True}
-        self._refused = (self._tried, told)
+        self._refused = (self._tried, told, self._loop.now() + _REFUSED_SECONDS)
         self._world.command = self._command_before
-        waiting = self._waiting
-        self._waiting = [
-            entry for entry in waiting if (entry[0].number, entry[1]) not in self._trying
-        ]
-        for client, number in waiting:
-            if (client.number, number) in self._trying:
-                client.send({"id": number, "error": told})
+        self._denied |= dict.fromkeys(self._trying, told)  # once the server is back
         self._trying.clear()
 
     def _stop(self, client: Client, number: int) -> None:
@@ -312,9 +309,11 @@ class Desk:
         else:
             return
         waiting, self._waiting = self._waiting, []
+        denied, self._denied = self._denied, {}
         self._trying.clear()
         for client, number in waiting:
-            client.send({"id": number, **answer})
+            error = denied.get((client.number, number))
+            client.send({"id": number, **(answer if error is None else {"error": error})})
 
     def _answer_parting(self) -> None:
         parting, self._parting = self._parting, []
