@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from manager.supervisor.settings import ServerSettings
 
-__all__ = ["BINARY", "changed", "disputed", "is_news", "merged"]
+__all__ = ["BINARY", "changed", "disputed", "in_the_way", "is_news", "merged"]
 
 BINARY = "binary"
 """The name of the program among those of the variables."""
@@ -67,6 +67,30 @@ def disputed(
             for other in others
         )
     ]
+
+
+def in_the_way(
+    names: list[str],
+    wanted: ServerSettings,
+    others: Sequence[ServerSettings],
+    *,
+    holds: bool,
+    unheld: bool,
+) -> list[str]:
+    """Name the changes that cannot be made, since others use the server as it is.
+
+    Args:
+        names: What would change.
+        wanted: What a manager asks for.
+        others: What the others ask for.
+        holds: Whether the manager uses the server already, and changes its own wishes.
+        unheld: Whether there is also a lease without a manager that could be asked.
+    """
+    if holds:
+        return disputed(names, wanted, others)
+    if not others and not unheld:
+        return []
+    return [] if not unheld and is_news(names, wanted, others) else names
 
 
 def is_news(names: Iterable[str], wanted: ServerSettings, others: Sequence[ServerSettings]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from manager.supervisor.agreement import BINARY, changed, disputed, is_news, merged
+from manager.supervisor.agreement import BINARY, changed, in_the_way, merged
 from manager.supervisor.clients import Client
 from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conflict, unknown
 from manager.supervisor.leases import LeaseBook
@@ -15,6 +15,7 @@ from manager.supervisor.protocol import PROTOCOL, encode
 from manager.supervisor.runner_watch import Report, RunnerWatch
 from manager.supervisor.settings import ServerSettings
 from manager.supervisor.states import ServerState
+from manager.supervisor.trials import Trials
 from manager.supervisor.world import World
 
 TYPE_CHECKING = False
@@ -31,8 +32,6 @@ __all__ = ["Desk"]
 _UNUSED_TIMEOUT = 5.0
 _ASK_AGAIN = 0.02
 _ACCEPT_AGAIN = 0.2
-# Managers that hear of a change later than others need not try it once more.
-_REFUSED_SECONDS = 10.0
 
 
 class Desk:
@@ -61,11 +60,8 @@ class Desk:
         self._leases = LeaseBook()
         self._log_path: str | None = None
         self._waiting: list[tuple[Client, int]] = []  # for ready
-        self._trying: set[tuple[int, int]] = set()  # who of them for settings that are tried
-        self._denied: dict[tuple[int, int], Mapping[str, Any]] = {}  # whose did not do, and why
-        self._tried: tuple[object, ...] | None = None
-        self._refused: tuple[object, Mapping[str, Any], float] | None = None  # and why, how long
-        self._command_before: tuple[str, ...] = ()
+        self._trials = Trials()
+        self._command_before: tuple[str, ...] = ()  # while settings are tried
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
         self._quitting = False
         self._ended: str | None = None
@@ -159,31 +155,69 @@ class Desk:
     # Operations
 
     def _lease(self, client: Client, number: int, wanted: LeaseRequest) -> None:
-        settings, command, mode = wanted.settings, wanted.command, wanted.mode
         if self._quitting:
             self._waiting.append((client, number))  # for the end: the next process will do
             return
-        holds = client.number in self._leases
-        if wanted.change is not None and not holds:
+        if wanted.change is not None and client.number not in self._leases:
             client.send({"id": number, "ok": self._seen().to_dict()})  # for its next lease
             return
         others = self._leases.others(client.number)
-        phases = (Phase.IDLE,) if wanted.change is not None else (Phase.IDLE, Phase.FAILED)
-        idle = self._machine.phase in phases and not others
-        names = [] if idle else self._changed(client, wanted, holds=holds)
-        if names and (refusal := self._refusal(client, wanted, names, others)):
+        down = (Phase.IDLE, Phase.FAILED) if wanted.change is None else (Phase.IDLE,)
+        idle = self._machine.phase in down and not others
+        names = [] if idle else self._changed(client, wanted)
+        merges = wanted.change is not None or others > 0
+        fresh: ServerSettings | None = None
+        if idle or names:
+            fresh = wanted.settings
+            if names and merges:
+                fresh = merged(self._machine.settings, fresh, names)
+        if names and fresh and (refusal := self._refusal(client, wanted, names, fresh)):
             client.send({"id": number, "error": refusal})
             return
-        fresh = self._next_settings(wanted, names, others) if idle or names else None
+        command = wanted.command
         if wanted.change is not None and BINARY not in names:
             command = self._world.command or command
         if (fresh is not None or not self._world.command) and not command:
             client.send({"id": number, "error": {"error": "ServerNotFoundError"}})
             return
+        self._admit(client, number, wanted, idle=idle, holds_for_all=fresh is None)
+        asker = (client.number, number)
+        failed = self._machine.phase is Phase.FAILED and not names
+        given_up = failed and wanted.mode in ("join", "rejoin")
+        if fresh is not None and not given_up:
+            if not self._machine.trying:
+                self._command_before = self._world.command
+            self._world.command = command
+            self._log_path = None
+        drain = wanted.change is None or wanted.change.drain
+        if names and fresh is not None and merges:
+            self._trials.begin(asker, fresh)
+            self._machine.try_settings(fresh, drain=drain)
+        elif wanted.mode == "restart" or names:
+            self._machine.restart(fresh, drain=drain)
+        elif not given_up:
+            self._machine.start(fresh, explicit=wanted.mode == "start")
+        if wanted.change is not None and self._machine.trying:
+            self._trials.join(asker)
+        if wanted.mode == "rejoin":
+            self._machine.doubt()
+        self._answer_waiting()
+
+    def _admit(
+        self,
+        client: Client,
+        number: int,
+        wanted: LeaseRequest,
+        *,
+        idle: bool,
+        holds_for_all: bool,
+    ) -> None:
+        """Enter a lease, and who waits for it."""
+        settings = wanted.settings
         newcomer, client.attached = not client.attached, True
         if newcomer:
             client.in_flight = 0  # nobody need ask it before a drain that is under way can end
-        if fresh is None and client.settings not in (None, settings):
+        if holds_for_all and client.settings not in (None, settings):
             # It was configured anew: what needs no restart holds at once, for everybody.
             self._machine.adopt(settings)
             self._runner_watch.settings_changed()
@@ -192,31 +226,12 @@ class Desk:
         self._waiting.append((client, number))
         if wanted.change is not None:
             client.send({"accepted": number})
-        failed = self._machine.phase is Phase.FAILED and mode in ("join", "rejoin") and not names
-        if fresh is not None and not failed:
-            if not self._machine.trying:
-                self._command_before = self._world.command
-            self._world.command = command
-            self._log_path = None
         if newcomer and not idle:
             client.send({"snapshot": self._seen().to_dict()})
-        drain = wanted.change is None or wanted.change.drain
-        tries = bool(names) and (wanted.change is not None or others > 0)
-        if tries or (wanted.change is not None and self._machine.trying):
-            self._trying.add((client.number, number))
-        if fresh is not None and tries:
-            self._tried = _essence(fresh)
-            self._machine.try_settings(fresh, drain=drain)
-        elif mode == "restart" or names:
-            self._machine.restart(fresh, drain=drain)
-        elif not failed:
-            self._machine.start(fresh, explicit=mode == "start")
-        if mode == "rejoin":
-            self._machine.doubt()
-        self._answer_waiting()
 
-    def _changed(self, client: Client, wanted: LeaseRequest, *, holds: bool) -> list[str]:
+    def _changed(self, client: Client, wanted: LeaseRequest) -> list[str]:
         """Name what the server would have to be started anew for."""
+        holds = client.number in self._leases
         if holds and client.settings == wanted.settings and wanted.change is None:
             return []  # it has been let in with them; who has changed them since has asked
         before = client.settings if wanted.change is not None else None
@@ -224,42 +239,34 @@ class Desk:
         return changed(command, environ, wanted.settings, wanted.command, before)
 
     def _refusal(
-        self, client: Client, wanted: LeaseRequest, names: list[str], others: int
+        self, client: Client, wanted: LeaseRequest, names: list[str], fresh: ServerSettings
     ) -> Mapping[str, Any] | None:
         """Say why the server is not started anew, if it is not."""
-        if not others and wanted.change is None:
-            return None
-        settings = wanted.settings
         holders = [
             other.settings
             for other in self._clients.values()
             if other is not client and other.number in self._leases and other.settings is not None
         ]
-        if wanted.change is not None:
-            if wrong := disputed(names, settings, holders):
-                return conflict(settings.address, wrong)
-        elif len(holders) < others or not is_news(names, settings, holders):
-            return conflict(settings.address, names)
-        if self._refused is not None and not (wanted.change is not None and wanted.change.again):
-            target, error, until = self._refused
-            if target == _essence(self._target(wanted, names)) and self._loop.now() < until:
-                return error
-        return None
-
-    def _next_settings(self, wanted: LeaseRequest, names: list[str], others: int) -> ServerSettings:
-        alone = not others and wanted.change is None
-        return wanted.settings if alone else self._target(wanted, names)
-
-    def _target(self, wanted: LeaseRequest, names: list[str]) -> ServerSettings:
-        return merged(self._machine.settings, wanted.settings, names)
+        others = self._leases.others(client.number)
+        wrong = in_the_way(
+            names,
+            wanted.settings,
+            holders,
+            holds=wanted.change is not None,
+            unheld=others > len(holders),
+        )
+        if wrong:
+            return conflict(wanted.settings.address, wrong)
+        if not others and wanted.change is None:
+            return None  # it is alone, and hears itself what comes of it
+        if wanted.change is not None and wanted.change.again:
+            return None
+        return self._trials.refusal(fresh, self._loop.now())
 
     def _rolled_back(self, error: Mapping[str, Any]) -> None:
-        """No server came up with other settings; who wanted them is told once it is back."""
-        told = {**error, "rolled_back": True}
-        self._refused = (self._tried, told, self._loop.now() + _REFUSED_SECONDS)
+        """No server came up with other settings; the one that follows is as before."""
+        self._trials.failed(error, self._loop.now())
         self._world.command = self._command_before
-        self._denied |= dict.fromkeys(self._trying, told)  # once the server is back
-        self._trying.clear()
 
     def _stop(self, client: Client, number: int) -> None:
         self._leases.end_all()
@@ -309,8 +316,7 @@ class Desk:
         else:
             return
         waiting, self._waiting = self._waiting, []
-        denied, self._denied = self._denied, {}
-        self._trying.clear()
+        denied = self._trials.over()
         for client, number in waiting:
             error = denied.get((client.number, number))
             client.send({"id": number, **(answer if error is None else {"error": error})})
@@ -411,8 +417,3 @@ class Desk:
         self._answer_parting()
         self._tell(reason)
         self._loop.stop()
-
-
-def _essence(settings: ServerSettings) -> tuple[object, ...]:
-    """Return what a server is started with."""
-    return (settings.binary, dict(settings.env))
