@@ -6,7 +6,8 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, TypeAlias
 
 from manager.config.files import digest_of
 from manager.forks import keep, renew_in_children
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
+
+    _Listener: TypeAlias = "weakref.ReferenceType[Callable[[], object]]"
 
 __all__ = ["ConfigWatcher", "watch_file", "watched_folders"]
 
@@ -50,6 +53,7 @@ class ConfigWatcher:
         on_change: Called without arguments; what it raises is logged.
         digest: SHA-256 of the content that was loaded, so that a change between loading and
             watching is seen; by default the content that is there at :meth:`start`.
+        is_wanted: Asked now and then; watching ends when it says no.
     """
 
     def __init__(
@@ -58,7 +62,9 @@ class ConfigWatcher:
         on_change: Callable[[], object],
         *,
         digest: str | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._is_wanted = is_wanted
         self._path = os.path.abspath(os.path.expanduser(path))
         self._on_change = on_change
         self._digest = digest
@@ -84,20 +90,20 @@ class ConfigWatcher:
 
     def stop(self) -> None:
         """End watching; ``on_change`` is not called any more once this returns."""
-        self.end()
+        self._stopped.set()
+        self._wake.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(_STOP_SECONDS)
 
-    def end(self) -> None:
-        """End watching soon; waits for nothing."""
-        self._stopped.set()
+    def look(self) -> None:
+        """Look now whether anything has changed, and whether it is still wanted."""
         self._wake.set()
 
     def _run(self) -> None:
         try:
             self._observe_at = time.monotonic() + _FIRST_SECONDS
-            while not self._stopped.is_set():
+            while not self._stopped.is_set() and self._is_wanted():
                 self._step()
         except Exception:
             _log.exception("watching %s has ended", self._path)
@@ -243,27 +249,35 @@ class ConfigWatcher:
 
 
 class _Watches:
-    """The watchers of this process: one for each file, however many managers follow it."""
+    """The watchers of this process: one for each file, however many managers follow it.
+
+    Listeners are known weakly. Nothing happens when one is collected, which may be anywhere, also
+    where a lock is held: the watcher finds out, and ends when it was the last one.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # a manager may be collected, and so leave, at any time
-        self._watchers: dict[str, tuple[ConfigWatcher, list[Callable[[], object]]]] = {}
+        self._lock = threading.Lock()
+        self._watchers: dict[str, tuple[ConfigWatcher, list[_Listener]]] = {}
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """In a forked child: without the parent's threads, and what they hold."""
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         keep(*self._watchers.values())
         self._watchers = {}
 
-    def add(self, path: str, listener: Callable[[], object]) -> Callable[[], None]:
+    def add(self, path: str, listener: _Listener) -> Callable[[], None]:
         """Have a listener called when a file has changed, until the result is called."""
         with self._lock:
             known = self._watchers.get(path)
             if known is None:
-                listeners: list[Callable[[], object]] = []
-                known = (ConfigWatcher(path, lambda: _tell(path, listeners)), listeners)
-                self._watchers[path] = known
+                listeners: list[_Listener] = []
+                watcher = ConfigWatcher(
+                    path,
+                    lambda: _tell(path, listeners),
+                    is_wanted=lambda: self._is_wanted(path, listeners),
+                )
+                known = self._watchers[path] = (watcher, listeners)
             watcher, listeners = known
             listeners.append(listener)
             watcher.start()
@@ -272,18 +286,24 @@ class _Watches:
             with self._lock:
                 if listener in listeners:
                     listeners.remove(listener)
-                if listeners or self._watchers.get(path) is not known:
-                    return
-                del self._watchers[path]
-            watcher.end()
+            watcher.look()
 
         return remove
 
+    def _is_wanted(self, path: str, listeners: list[_Listener]) -> bool:
+        with self._lock:
+            listeners[:] = [listener for listener in listeners if listener() is not None]
+            if not listeners:
+                del self._watchers[path]
+            return bool(listeners)
 
-def _tell(path: str, listeners: list[Callable[[], object]]) -> None:
+
+def _tell(path: str, listeners: list[_Listener]) -> None:
     for listener in list(listeners):
+        call = listener()
         try:
-            listener()
+            if call is not None:
+                call()
         except Exception:
             _log.exception("applying %s failed", path)
 
@@ -292,16 +312,17 @@ _watches = _Watches()
 
 
 def watch_file(path: str, listener: Callable[[], object]) -> Callable[[], None]:
-    """Have a listener called, on a thread of its own, when the content of a file has changed.
+    """Have a method called, on a thread of its own, when the content of a file has changed.
 
     Args:
         path: The file; it need not exist.
-        listener: Called without arguments; what it raises is logged.
+        listener: A method that is called without arguments, for as long as its object is there;
+            what it raises is logged.
 
     Returns:
         What ends this.
     """
-    return _watches.add(path, listener)
+    return _watches.add(path, weakref.WeakMethod(listener))
 
 
 def _identity(folder: str) -> tuple[str, int, int] | None:

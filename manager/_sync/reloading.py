@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import weakref
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -129,9 +128,7 @@ class Reloading:
         with self._state:
             if self._unwatch is not None:
                 return
-            note = weakref.WeakMethod(self._note_change)
-            self._unwatch = watch_file(str(self._sources.path), lambda: _call(note))
-            weakref.finalize(self, self._unwatch).atexit = False
+            self._unwatch = watch_file(str(self._sources.path), self._note_change)
         # It may have changed since it was read.
         self._behind |= self._sources.digest() not in (None, self._read.source.digest)
 
@@ -282,8 +279,3 @@ class Reloading:
     def _rolled_back(self, error: OllamaManagerError, undone: Changes) -> None:
         _log.warning("the server runs with its last good settings again: %s", error.message)
         self._events.emit(ConfigRolledBack(error=error, changes=undone))
-
-
-def _call(method: weakref.WeakMethod[Callable[[], None]]) -> None:
-    if (alive := method()) is not None:
-        alive()
