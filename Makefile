@@ -2,8 +2,9 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 
-.PHONY: help demo test live lint types codegen check bench soak clean venv
+.PHONY: help demo test live lint types codegen check bench smoke soak clean venv
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -33,6 +34,16 @@ $(STAMP): pyproject.toml
 	fi
 	@touch $@
 
+# What is measured against; only the benchmarks need it.
+$(PEERS): $(STAMP)
+	@set -e; \
+	if command -v uv >/dev/null 2>&1; then \
+	    uv pip install --quiet --python $(BIN)/python --group bench; \
+	else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench; \
+	fi
+	@touch $@
+
 demo: $(STAMP) ## See the main job done, on a private port
 	@$(BIN)/ollama-manager demo
 
@@ -57,8 +68,12 @@ codegen: $(STAMP) ## Generate what is generated
 check: lint types test ## Everything that CI checks
 	@./codegen.sh --check
 
-bench: $(STAMP) ## Measure
+bench: $(PEERS) ## Measure: a call next to other clients, then the server's start, crash and idling
+	@$(BIN)/python -m benchmarks.client --write-docs
 	@$(BIN)/python -m benchmarks
+
+smoke: $(PEERS) ## See that the benchmark of calls runs; no time is judged
+	@$(BIN)/python -m benchmarks.client --smoke >/dev/null
 
 soak: $(STAMP) ## Kill it all, a thousand times over, and count
 	@$(BIN)/python -m benchmarks.soak

@@ -86,7 +86,7 @@ def render(
         f" Python {platform.python_version()}."
     )
     lines = [
-        f"## {name}",
+        f"### {name}",
         "",
         made,
         "",

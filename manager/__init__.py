@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from ollama_api.models import ToolFunction as ToolFunction
     from ollama_api.models.options import OptionsDict as OptionsDict
 
+    from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
     from manager._async.manager import AsyncOllamaManager as AsyncOllamaManager
     from manager._async.streams import AsyncChatStream as AsyncChatStream
     from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream
+    from manager._sync.embeddings import EmbedStream as EmbedStream
     from manager._sync.manager import OllamaManager as OllamaManager
     from manager._sync.streams import ChatStream as ChatStream
     from manager._sync.streams import GenerateStream as GenerateStream
@@ -71,8 +73,10 @@ if TYPE_CHECKING:
     from manager.version import __version__ as __version__
 
 _MODULES = {
+    "manager._async.embeddings": ("AsyncEmbedStream",),
     "manager._async.manager": ("AsyncOllamaManager",),
     "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
+    "manager._sync.embeddings": ("EmbedStream",),
     "manager._sync.manager": ("OllamaManager",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager.config": ("ConfigChange", "ManagerConfig", "RetryConfig"),
@@ -131,6 +135,7 @@ __all__ = [
     "DEFAULT",
     "APIError",
     "AsyncChatStream",
+    "AsyncEmbedStream",
     "AsyncGenerateStream",
     "AsyncOllamaManager",
     "AuthenticationError",
@@ -141,6 +146,7 @@ __all__ = [
     "ConfigChange",
     "ConfigError",
     "EmbedResponse",
+    "EmbedStream",
     "Event",
     "GenerateResponse",
     "GenerateStream",

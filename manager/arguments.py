@@ -7,6 +7,7 @@ the argument.
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from manager.errors import InvalidRequestError
 from manager.json_values import validate_text
@@ -14,12 +15,18 @@ from manager.keep_alive import check_keep_alive
 from manager.narrowing import is_array, is_iterable
 from manager.spelling import shown
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 __all__ = [
+    "check_at_least_one",
+    "check_callback",
     "check_context",
     "check_dimensions",
     "check_flag",
     "check_loading_keep_alive",
     "check_logprobs",
+    "check_many_texts",
     "check_optional_flag",
     "check_optional_text",
     "check_prompt",
@@ -123,6 +130,37 @@ def check_texts(text: object) -> str | list[str]:
     if not texts:
         raise InvalidRequestError("text is a list of nothing", argument="text", hint="Add a text.")
     return texts
+
+
+def check_many_texts(texts: object) -> Iterator[object]:
+    """Return what yields texts to embed; each is checked when its turn comes."""
+    if isinstance(texts, str) or not is_iterable(texts) or isinstance(texts, (set, frozenset)):
+        raise InvalidRequestError(
+            f"texts must be a list of strings, or yield strings, got {type(texts).__name__}",
+            argument="texts",
+            hint="embed() takes one text." if isinstance(texts, str) else None,
+        )
+    return iter(texts)
+
+
+def check_at_least_one(value: object, argument: str) -> int:
+    """Return ``value`` if it is an integer from 1 on."""
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise InvalidRequestError(
+        f"{argument} must be a positive integer, got {shown(value)}", argument=argument
+    )
+
+
+def check_callback(
+    value: Callable[[int], object] | None, argument: str
+) -> Callable[[int], object] | None:
+    """Return ``value`` if it can be called, or ``None``."""
+    if value is None or callable(value):
+        return value
+    raise InvalidRequestError(
+        f"{argument} must be a function, got {shown(value)}", argument=argument
+    )
 
 
 def check_dimensions(value: object) -> int | None:

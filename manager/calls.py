@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from manager.context import explain_full_context
-from manager.errors import ModelNotFoundError, ResponseDecodeError
-from manager.events import RequestFailed, RequestFinished, RequestRetried, RequestStarted
+from manager.errors import ModelNotFoundError, OllamaManagerError, ResponseDecodeError
+from manager.events import (
+    RequestCancelled,
+    RequestFailed,
+    RequestFinished,
+    RequestRetried,
+    RequestStarted,
+)
 from manager.failures import error_from_transport, timeout_error
+from manager.hold import Hold
 from manager.in_flight import Waiting
 from manager.retry import decide
 
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
     from ollama_api.types import Request
 
     from manager.config import RetryConfig
-    from manager.errors import OllamaManagerError
     from manager.events import Events
     from manager.logs import CallLog
     from manager.ndjson import LineTooLongError
@@ -69,16 +75,17 @@ class Call(Generic[T]):
         self.request_id: str = f"{_prefix}-{next(_numbers)}"
         self.attempts: int = 0
         self.repeatable: bool = True
-        self.hang_up: Callable[[], None] | None = None  # ends the connection that it was sent on
+        self.hold = Hold()  # of the connection that it was sent on
         self.head_waits: bool = False  # what is sent next is a head, and is to wait for its body
-        self.asked_at: float | None = None  # on the monotonic clock; None: no answer is waited for
         self._tried: list[dict[str, Any]] = []
         self._failures = 0
         self._waited = 0.0  # for the server to be ready
         self.absence_is_answer: bool = False
         # what the caller is to get for the error that ends the call
         self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
-        self._over = False
+        # a stream's answer so far, for the log
+        self.gathered: Callable[[], object] = _nothing
+        self.over = False  # its end has been told
         self._written = 0  # the last attempt whose answer is in the log
         self._model = model
         self._policy = policy
@@ -125,6 +132,14 @@ class Call(Generic[T]):
         total = self.timeouts.total
         return None if total is None else total - (time.monotonic() - self._began)
 
+    def left_for_head(self) -> float | None:
+        """Return the seconds in which the answer has to begin, or ``None`` without a limit."""
+        left, limit, since = self.left(), self.timeouts.first_token, self.hold.asked_at
+        if limit is None or since is None:
+            return left
+        first = limit - (time.monotonic() - since)
+        return first if left is None else min(left, first)
+
     def within(self, seconds: float | None) -> float | None:
         """Return the smaller of a limit and what is left of the total one.
 
@@ -168,14 +183,11 @@ class Call(Generic[T]):
 
     def resend(self) -> None:
         """End the connection on which the answer is waited for: the request is sent again."""
-        hang_up, since = self.hang_up, self.asked_at  # another thread may be done with it now
-        if since is not None and hang_up is not None:
-            self.waited(time.monotonic() - since)  # in vain, and for no fault of its own
-            hang_up()
+        self.hold.hang_up_unanswered(self.waited)  # in vain, and for no fault of its own
 
     def waiting(self) -> Waiting | None:
         """Return for how long the answer has been waited for, if it is now."""
-        since = self.asked_at
+        since = self.hold.asked_at
         if since is None:
             return None
         return Waiting(self.request.operation_id, self._model, since, begun=False)
@@ -229,6 +241,8 @@ class Call(Generic[T]):
         Raises:
             OllamaManagerError: ``outcome`` of ``error``, when it is not sent again.
         """
+        if self.over:  # its stream was closed meanwhile
+            raise error
         if self.absence_is_answer and self.is_absence(error):
             self.finish(404, 0, {}, None)
             raise error
@@ -315,9 +329,9 @@ class Call(Generic[T]):
         """Note that the call ended with ``error``; how it ended is told once."""
         error.attempts = self.attempts
         error.request_id = self.request_id
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         if len(self._tried) > 1:
             error.details["tried"] = self._tried
             for tried in self._tried:
@@ -339,6 +353,43 @@ class Call(Generic[T]):
             error,
             seconds=time.monotonic() - self._began,
             attempts=self.attempts,
+            body=_as_json(self.gathered()) if self._log.bodies else None,
+        )
+
+    def __enter__(self) -> None:
+        """Have the end of the call told if something other than our errors ends this block."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if error is not None and not isinstance(error, OllamaManagerError):
+            self.cancel(type(error).__name__)
+
+    def cancel(self, reason: str) -> None:
+        """Note that its caller gave the call up; how it ended is told once.
+
+        Args:
+            reason: The class of what ended it, or ``forgotten``.
+        """
+        if self.over:
+            return
+        self.over = True
+        seconds = time.monotonic() - self._began
+        if self._events.active:
+            self._events.emit(
+                RequestCancelled(
+                    request_id=self.request_id,
+                    endpoint=self.context["endpoint"],
+                    model=self._model,
+                    attempts=self.attempts,
+                    seconds=seconds,
+                    reason=reason,
+                )
+            )
+        self._log.cancelled(
+            self.request_id,
+            self.request.operation_id,
+            reason=reason,
+            seconds=seconds,
+            attempts=self.attempts,
         )
 
     def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:
@@ -350,9 +401,9 @@ class Call(Generic[T]):
             headers: The headers of the answer.
             answer: The decoded answer, of a stream the last line.
         """
-        if self._over:
+        if self.over:
             return
-        self._over = True
+        self.over = True
         if notice := explain_full_context(self.request.json, answer):
             self._log.notice(self.request_id, self.request.operation_id, notice)
         seconds = time.monotonic() - self._began
@@ -376,7 +427,7 @@ class Call(Generic[T]):
                 received=size,
                 tokens_per_second=_tokens_per_second(answer),
                 headers=headers,
-                body=_as_json(answer) if self._log.bodies else None,
+                body=_as_json(self.gathered() or answer) if self._log.bodies else None,
             )
 
     def decode(self, content: bytes) -> T:
@@ -432,6 +483,10 @@ class Call(Generic[T]):
 
 def _as_it_is(error: OllamaManagerError) -> OllamaManagerError:
     return error
+
+
+def _nothing() -> None:
+    return None
 
 
 def _as_json(answer: object) -> object:

@@ -30,6 +30,7 @@ __all__ = [
     "Events",
     "Listener",
     "ModelProgress",
+    "RequestCancelled",
     "RequestFailed",
     "RequestFinished",
     "RequestRetried",
@@ -50,6 +51,7 @@ EventName: TypeAlias = Literal[
     "request.retried",
     "request.finished",
     "request.failed",
+    "request.cancelled",
     "model.progress",
     "config.reloaded",
     "config.rejected",
@@ -129,6 +131,24 @@ class RequestFailed(Event):
     attempts: int
     seconds: float
     error: OllamaManagerError
+
+
+@attrs.frozen(kw_only=True)
+class RequestCancelled(Event):
+    """A request was given up by its caller, without an error of ours (``request.cancelled``).
+
+    Attributes:
+        reason: The class of what ended it, such as ``CancelledError`` or ``KeyboardInterrupt``;
+            ``forgotten`` for a stream that nobody held any more.
+    """
+
+    name: EventName = "request.cancelled"
+    request_id: str
+    endpoint: str
+    model: str | None = None
+    attempts: int
+    seconds: float
+    reason: str
 
 
 @attrs.frozen(kw_only=True)

@@ -56,6 +56,7 @@ _NO_MANIFEST = re.compile(
 _MISSING_MODEL = re.compile(
     r"model .*not found|file does not exist|manifest unknown|no such model", re.IGNORECASE
 )
+_QUEUE_FULL = "maximum pending requests exceeded"  # of Ollama itself, rather than of a proxy
 # 500s after which the same request may succeed: the runner of the model died, not the request.
 _RUNNER_DIED = re.compile(
     r"runner process (has terminated|no longer running)|unexpected EOF|\bEOF\b|connection refused"
@@ -288,7 +289,7 @@ def _classified(
             **details,
         )
     if status in (429, 503):
-        return ServerBusyError(message, hint="try again when it has less to do", **details)
+        return ServerBusyError(message, hint=_explain_queue(message), **details)
     if status >= 500:
         passing = status in (502, 504) or bool(_RUNNER_DIED.search(message))
         return InternalServerError(message, retryable=passing, **details)
@@ -368,3 +369,10 @@ def _moment(date: str) -> float | None:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _explain_queue(message: str) -> str:
+    again = "try again when it has less to do"
+    if _QUEUE_FULL not in message:
+        return again
+    return f"{again}, or raise max_queue or num_parallel under [server]"

@@ -58,8 +58,11 @@ class Address:
     @property
     def is_local(self) -> bool:
         """Whether it is this machine's own, to be started: plain http, no path, and loopback."""
-        if self.scheme != "http" or self.path:
-            return False
+        return self.scheme == "http" and not self.path and self.is_loopback
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether what is sent there never leaves this machine."""
         if self.host.rstrip(".").lower() == "localhost":
             return True
         try:

@@ -83,7 +83,7 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
     address, client = config.server.host, config.client
     headers = {"user-agent": f"axiom-ollama-manager/{__version__}", "accept": "application/json"}
     headers.update(client.headers)
-    in_the_clear = address.scheme != "https" and not address.is_local
+    in_the_clear = address.scheme != "https" and not address.is_loopback
     if in_the_clear and any(name.lower() == "authorization" for name in client.headers):
         raise ConfigError(
             f"the header authorization would be sent to {address} unencrypted",
@@ -99,7 +99,7 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
             )
         headers["authorization"] = f"Bearer {client.api_key}"
     # a proxy would take requests to this machine off it
-    proxy = None if address.is_local else client.proxy
+    proxy = None if address.is_loopback else client.proxy
     return HttpSettings(
         client=ClientSettings(
             base_url=address.base_url,
@@ -108,7 +108,7 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
             verify=client.verify,
             cert=client.cert,
             proxy=proxy,
-            trust_env=client.trust_env and not address.is_local,
+            trust_env=client.trust_env and not address.is_loopback,
             max_connections=client.max_connections,
             max_keepalive=client.max_keepalive,
             joins_chunks=client.transport == "auto",

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import cast
 
 from manager.errors import InvalidRequestError
-from manager.narrowing import is_bytes, is_iterable
+from manager.narrowing import is_array, is_bytes, is_iterable, is_mapping
 from manager.spelling import shown
 
-__all__ = ["encode_image", "encode_images"]
+__all__ = ["encode_image", "encode_images", "holds_files"]
 
 # No image file is smaller. A shorter text that happens to be valid base64 is a word or a file name.
 _SMALLEST = 24
@@ -33,6 +33,25 @@ _ENCODED = (b"iVBORw0KGgo", b"/9j/", b"R0lGOD", b"UklGR", b"data:")
 _DATA_URL = re.compile(r"data:([^,;]*)(;[^,]*)?;base64,", re.IGNORECASE)
 _MEDIA = ("image/", "audio/", "application/octet-stream")
 _FORMS = "Give the image's bytes, a pathlib.Path, a file opened with mode 'rb', or base64 text."
+
+
+def holds_files(images: object, prompt: object = None) -> bool:
+    """Return whether any image has to be read from a file, so that encoding it may block.
+
+    Args:
+        images: The images of a call.
+        prompt: Its prompt, whose messages may have images, too.
+    """
+    if _is_file(images) or (is_array(images) and any(map(_is_file, images))):
+        return True
+    return is_array(prompt) and any(
+        holds_files(one.get("images") if is_mapping(one) else getattr(one, "images", None))
+        for one in prompt
+    )
+
+
+def _is_file(image: object) -> bool:
+    return isinstance(image, os.PathLike) or hasattr(image, "read")
 
 
 def encode_images(images: object, argument: str = "images") -> list[str]:

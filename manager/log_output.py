@@ -8,12 +8,13 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
-from manager.errors import ConfigError
+from manager.errors import ConfigError, InvalidRequestError
+from manager.spelling import did_you_mean, shown
 
 if TYPE_CHECKING:
     from manager.config import LoggingConfig, Verbosity
 
-__all__ = ["LEVELS", "JsonLinesFormatter", "configure_logging"]
+__all__ = ["LEVELS", "JsonLinesFormatter", "check_level", "configure_logging"]
 
 LEVELS: Final[tuple[Verbosity, ...]] = ("off", "errors", "calls", "headers", "bodies")
 
@@ -21,6 +22,22 @@ _package = logging.getLogger("ollama_manager")
 _package.addHandler(logging.NullHandler())
 
 _TEXT_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def check_level(level: object) -> Verbosity:
+    """Return a verbosity that a caller gave.
+
+    Raises:
+        InvalidRequestError: It is none.
+    """
+    if isinstance(level, str) and level in LEVELS:
+        return level
+    words = ", ".join(f'"{word}"' for word in LEVELS)
+    raise InvalidRequestError(
+        f"level must be one of {words}, got {shown(level)}",
+        argument="level",
+        hint=did_you_mean(level, LEVELS) if isinstance(level, str) else None,
+    )
 
 
 class JsonLinesFormatter(logging.Formatter):

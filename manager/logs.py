@@ -10,23 +10,28 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from manager.log_output import LEVELS, JsonLinesFormatter, configure_logging
+from manager.log_output import LEVELS, JsonLinesFormatter, check_level, configure_logging
 from manager.redaction import redact_headers, summarize_body
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from manager.config import Verbosity
 
-__all__ = ["CallLog", "JsonLinesFormatter", "configure_logging", "render_record"]
+__all__ = ["CallLog", "JsonLinesFormatter", "check_level", "configure_logging", "render_record"]
 
 _calls = logging.getLogger("ollama_manager.calls")
 
 
 class CallLog:
-    """What one manager logs of its calls.
+    """What one manager logs of its calls; each call keeps the one that it began with.
 
     Ask :attr:`calls` before collecting what only a log needs; each method asks again by itself.
+
+    Args:
+        level: ``off``, ``errors``, ``calls``, ``headers`` or ``bodies``.
+        secret_headers: Names of headers whose values are never written down, besides those that
+            are known to hold credentials.
 
     Attributes:
         errors: Whether retries and failures are logged.
@@ -35,25 +40,16 @@ class CallLog:
         bodies: Whether their bodies are, prompts included.
     """
 
-    __slots__ = ("bodies", "calls", "errors", "headers", "level")
+    __slots__ = ("_secret_headers", "bodies", "calls", "errors", "headers")
 
-    level: Verbosity
     errors: bool
     calls: bool
     headers: bool
     bodies: bool
 
-    def __init__(self, level: Verbosity = "errors") -> None:
-        self.set_level(level)
-
-    def set_level(self, level: Verbosity) -> None:
-        """Change the verbosity for the records that come.
-
-        Args:
-            level: ``off``, ``errors``, ``calls``, ``headers`` or ``bodies``.
-        """
+    def __init__(self, level: Verbosity = "errors", secret_headers: Iterable[str] = ()) -> None:
         rank = LEVELS.index(level)
-        self.level = level
+        self._secret_headers = frozenset(name.lower() for name in secret_headers)
         self.errors, self.calls, self.headers, self.bodies = (rank >= at for at in range(1, 5))
 
     def request(
@@ -180,15 +176,17 @@ class CallLog:
         *,
         seconds: float,
         attempts: int = 1,
+        body: object = None,
     ) -> None:
         """Log that a call failed for good.
 
         Args:
             request_id: As in :meth:`request`.
             operation: As in :meth:`request`.
-            error: What the caller gets; what had been received is not logged.
+            error: What the caller gets; what it holds of an answer is not logged.
             seconds: How long the call took.
             attempts: How often the request was sent.
+            body: The JSON of the answer as far as it came.
         """
         if not self.errors:
             return
@@ -202,7 +200,30 @@ class CallLog:
             "status": getattr(error, "status_code", None),
             "message": getattr(error, "message", None) or str(error),
         }
-        self._emit(logging.WARNING, "failure", facts)
+        self._emit(logging.WARNING, "failure", facts, body=body)
+
+    def cancelled(
+        self, request_id: str, operation: str, *, reason: str, seconds: float, attempts: int = 1
+    ) -> None:
+        """Log that a call was given up by its caller.
+
+        Args:
+            request_id: As in :meth:`request`.
+            operation: As in :meth:`request`.
+            reason: The class of what ended it, such as ``CancelledError``.
+            seconds: How long the call took.
+            attempts: How often the request was sent.
+        """
+        if not self.calls:
+            return
+        facts: dict[str, Any] = {
+            "request_id": request_id,
+            "operation": operation,
+            "attempts": attempts,
+            "seconds": round(seconds, 6),
+            "reason": reason,
+        }
+        self._emit(logging.INFO, "cancelled", facts)
 
     def _emit(
         self,
@@ -215,7 +236,7 @@ class CallLog:
         if not _calls.isEnabledFor(level):
             return
         if headers is not None and self.headers:
-            facts["headers"] = redact_headers(headers)
+            facts["headers"] = redact_headers(headers, self._secret_headers)
         if body is not None and self.bodies:
             facts["body"] = summarize_body(body)
         call = {"event": kind} | {name: value for name, value in facts.items() if value is not None}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from manager.timeouts import TimeoutInput
 
-__all__ = ["Headway", "ProgressListener", "check_listener", "progress_timeouts"]
+__all__ = ["Headway", "ProgressListener", "check_listener", "progress_timeouts", "upload_timeouts"]
 
 ProgressListener: TypeAlias = "Callable[[ProgressResponse], object]"
 
@@ -55,3 +55,16 @@ def progress_timeouts(timeout: TimeoutInput) -> TimeoutInput:
     Checking the digest of a large layer takes minutes in which Ollama says nothing.
     """
     return Timeouts(first_token=None, chunk=None) if timeout is DEFAULT else timeout
+
+
+def upload_timeouts(timeout: TimeoutInput) -> TimeoutInput:
+    """Return the limits of an upload, of which a number is the longest silence.
+
+    By default there is none: a disk may be slow to take a large file in. A plain call would take
+    the number for all the time that it may last.
+    """
+    if timeout is DEFAULT:
+        return Timeouts(first_token=None)
+    if timeout is None or isinstance(timeout, Timeouts):
+        return timeout
+    return Timeouts(first_token=timeout)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["MAX_TEXT", "redact_headers", "summarize_body", "without_secrets", "without_user"]
 
@@ -20,10 +23,19 @@ _VECTORS = frozenset({"embedding", "embeddings"})
 _PICTURES = frozenset({"images", "image"})
 
 
-def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers without the value of any that may be a credential."""
+def redact_headers(
+    headers: Mapping[str, str], secret: Collection[str] = frozenset()
+) -> dict[str, str]:
+    """Return headers without the value of any that may be a credential.
+
+    Args:
+        headers: The headers.
+        secret: Names of others, in lower case, whose values are to be left out.
+    """
     return {
-        name: _MASK if _SECRET_HEADER.search(name) else _cut(_harmless(name, str(text)))
+        name: _MASK
+        if _SECRET_HEADER.search(name) or name.lower() in secret
+        else _cut(_harmless(name, str(text)))
         for name, text in headers.items()
     }
 

@@ -94,6 +94,7 @@ def parse_output(
     model: str | None = None,
     endpoint: str | None = None,
     request_id: str | None = None,
+    attempts: int | None = None,
     partial: object = None,
 ) -> T:
     """Return the value that a model wrote down as JSON.
@@ -104,6 +105,7 @@ def parse_output(
         model: The model that wrote it, for the error; the following ones likewise.
         endpoint: The method and path of the call.
         request_id: The id of the call.
+        attempts: How often it was sent.
         partial: The answer that the text is from.
 
     Raises:
@@ -125,6 +127,7 @@ def parse_output(
             model=model,
             endpoint=endpoint,
             request_id=request_id,
+            attempts=attempts,
             partial=partial,
             text=text,
             location=location,

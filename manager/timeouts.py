@@ -22,7 +22,7 @@ class Timeouts:
 
     Attributes:
         connect: To open a connection to the server.
-        first_token: From the request to the first byte of the answer; a model load counts.
+        first_token: From the request to the beginning of the answer, its head; a model load counts.
         chunk: The longest silence between two chunks of a stream of tokens.
         total: From the call to the end of the answer, waiting for the server and retries included.
     """

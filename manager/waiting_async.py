@@ -10,11 +10,18 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from manager.errors import InvalidRequestError
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
     from concurrent.futures import Future
+    from typing import TypeAlias
 
 __all__ = [
+    "Begun",
+    "any_done_async",
+    "begin_async",
+    "check_home_async",
     "home_async",
     "later_async",
     "lock_async",
@@ -26,6 +33,9 @@ __all__ = [
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+Begun: TypeAlias = "asyncio.Task[T]"
+"""A call that has been begun."""
 
 
 async def wait_async(future: Future[T], timeout: float | None = None) -> T:
@@ -51,6 +61,16 @@ def home_async() -> object:
     return asyncio.get_running_loop()
 
 
+def check_home_async(home: object) -> None:
+    """Raise ``InvalidRequestError`` unless ``home`` is the running event loop, or None."""
+    if home is not None and home is not asyncio.get_running_loop():
+        raise InvalidRequestError(
+            "this manager belongs to the event loop that it was first used on",
+            code="wrong_event_loop",
+            hint="make one for each event loop, and close it there",
+        )
+
+
 def later_async(seconds: float, function: Callable[[], object]) -> Callable[[], None]:
     """Call ``function`` after ``seconds``, unless the function that is returned is called first."""
     return asyncio.get_running_loop().call_later(seconds, function).cancel
@@ -61,12 +81,26 @@ async def run_async(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
+def begin_async(
+    function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+) -> Begun[T]:
+    """Begin a call, and go on; cancelling it ends it."""
+    begun = asyncio.get_running_loop().create_task(function(*args, **kwargs))
+    begun.add_done_callback(_look_at)
+    return begun
+
+
+async def any_done_async(calls: Iterable[Begun[T]]) -> None:
+    """Return once one of ``calls`` is over; giving up leaves them running."""
+    await asyncio.wait(list(calls), return_when=asyncio.FIRST_COMPLETED)
+
+
 def lock_async() -> asyncio.Lock:
     """Return what one caller at a time holds, also while it waits."""
     return asyncio.Lock()
 
 
-_begun: set[asyncio.Task[None]] = set()  # the event loop alone would let them be collected
+_performed: set[asyncio.Task[None]] = set()  # the event loop alone would let them be collected
 
 
 def perform_async(home: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -75,8 +109,8 @@ def perform_async(home: object, work: Callable[[], Coroutine[Any, Any, None]]) -
 
     def begin() -> None:
         task = loop.create_task(work())
-        _begun.add(task)
-        task.add_done_callback(_begun.discard)
+        _performed.add(task)
+        task.add_done_callback(_performed.discard)
 
     with suppress(RuntimeError):  # it is closed
         loop.call_soon_threadsafe(begin)

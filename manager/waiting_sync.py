@@ -7,13 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextvars import copy_context
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from concurrent.futures import Future
+    from collections.abc import Callable, Iterable
+    from typing import TypeAlias
 
 __all__ = [
+    "Begun",
+    "any_done_sync",
+    "begin_sync",
+    "check_home_sync",
     "home_sync",
     "later_sync",
     "lock_sync",
@@ -25,6 +31,9 @@ __all__ = [
 
 T = TypeVar("T")
 P = ParamSpec("P")
+
+Begun: TypeAlias = "Future[T]"
+"""A call that has been begun."""
 
 
 def wait_sync(future: Future[T], timeout: float | None = None) -> T:
@@ -42,6 +51,10 @@ def home_sync() -> object:
     return None
 
 
+def check_home_sync(home: object) -> None:
+    """Do nothing: any thread may use what another one made."""
+
+
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:
     """Call ``function`` after ``seconds``, unless the function that is returned is called first."""
     timer = threading.Timer(seconds, function)
@@ -53,6 +66,29 @@ def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], N
 def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a function that blocks."""
     return function(*args, **kwargs)
+
+
+def begin_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Begun[T]:
+    """Begin a call on a thread of its own, and go on; once begun it is not to be cancelled."""
+    begun: Future[T] = Future()
+    begun.set_running_or_notify_cancel()
+    context = copy_context()
+
+    def run() -> None:
+        try:
+            result = context.run(function, *args, **kwargs)
+        except BaseException as error:  # whoever asks for the result is to have it
+            begun.set_exception(error)
+        else:
+            begun.set_result(result)
+
+    threading.Thread(target=run, daemon=True).start()
+    return begun
+
+
+def any_done_sync(calls: Iterable[Begun[T]]) -> None:
+    """Return once one of ``calls`` is over."""
+    wait(list(calls), return_when=FIRST_COMPLETED)
 
 
 def lock_sync() -> threading.Lock:

@@ -32,6 +32,8 @@ NAMES: Mapping[str, str] = {
     "AsyncIterator": "Iterator",
     # httpx and httpcore
     "AsyncClient": "Client",
+    "AsyncConnectionInterface": "ConnectionInterface",
+    "AsyncConnectionPool": "ConnectionPool",
     "AsyncNetworkBackend": "NetworkBackend",
     "AsyncNetworkStream": "NetworkStream",
     "aclose": "close",
@@ -40,6 +42,9 @@ NAMES: Mapping[str, str] = {
     # manager
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
+    "any_done_async": "any_done_sync",
+    "begin_async": "begin_sync",
+    "check_home_async": "check_home_sync",
     "home_async": "home_sync",
     "later_async": "later_sync",
     "lock_async": "lock_sync",

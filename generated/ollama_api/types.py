@@ -6,6 +6,7 @@ from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, cast
 
+import msgspec
 from attrs import frozen
 
 Content: TypeAlias = bytes | Iterable[bytes] | AsyncIterable[bytes]
@@ -132,12 +133,10 @@ def sequence(value: object) -> list[Any]:
 # Whether all of these types are those of values that need no further look.
 are_text: Final = frozenset([str]).issuperset
 are_integer: Final = frozenset([int]).issuperset
-are_number: Final = frozenset([int, float]).issuperset
 
 _PLAIN: Final[dict[Any, Callable[[Iterable[type]], bool]]] = {
     text: are_text,
     integer: are_integer,
-    number: are_number,
 }
 
 
@@ -158,6 +157,29 @@ def list_of(reader: Reader[T]) -> Reader[list[T]]:
         return done
 
     return read_list
+
+
+def _in_one_go(kind: type[T], one_by_one: Reader[T]) -> Reader[T]:
+    """Return the reader of a `kind` of list that is likely to be long.
+
+    msgspec looks at all of it at once; what it refuses goes to a reader that can say where.
+    """
+
+    def read_in_one_go(value: object) -> T:
+        if type(value) is list:
+            try:
+                return msgspec.convert(value, kind)
+            except msgspec.ValidationError:
+                pass
+        return one_by_one(value)
+
+    return read_in_one_go
+
+
+numbers: Final[Reader[list[float]]] = _in_one_go(list[int | float], list_of(number))
+number_lists: Final[Reader[list[list[float]]]] = _in_one_go(
+    list[list[int | float]], list_of(list_of(number))
+)
 
 
 def map_of(reader: Reader[T]) -> Reader[dict[str, T]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from manager._async import late
@@ -140,7 +141,8 @@ class AsyncChatMethods:
             >>> answer = await m.chat("llama3.2", "Why is the sky blue?", temperature=0.2)
             >>> answer.message.content
         """
-        body = late.build_chat_request(
+        build = partial(
+            late.build_chat_request,
             model_name,
             prompt,
             stream=stream,
@@ -158,6 +160,7 @@ class AsyncChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = await late.run_async(build) if late.holds_files(images, prompt) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = late.chat.build_request(body=body)
         if stream:
@@ -233,7 +236,8 @@ class AsyncChatMethods:
                     argument=name,
                     hint="the type gives the format, and the answer is needed whole",
                 )
-        body = late.build_chat_request(
+        build = partial(
+            late.build_chat_request,
             model_name,
             prompt,
             stream=False,
@@ -247,6 +251,7 @@ class AsyncChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = await late.run_async(build) if late.holds_files(images, prompt) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             return await self._answer_parsed(body, output_type, timeout, retry)
@@ -260,11 +265,12 @@ class AsyncChatMethods:
         self, body: ChatRequest, output_type: type[T], timeout: TimeoutInput, retry: RetryInput
     ) -> T:
         request = late.chat.build_request(body=body)
-        answer = await self._session.send(request, model=body.model, timeout=timeout, retry=retry)
+        answer, context = await self._session.ask(
+            request, model=body.model, timeout=timeout, retry=retry
+        )
         return late.parse_output(
             output_type,
             answer.message.content or "",
-            model=body.model,
-            endpoint=f"{request.method} {request.path}",
             partial=answer,
+            **context,
         )

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
 
 from manager._async import late
 from manager.default import DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
     from ollama_api.models import EmbedResponse, Options
     from ollama_api.models.options import OptionsDict
 
+    from manager._async.embeddings import AsyncEmbedStream
     from manager._async.session import AsyncSession
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
@@ -124,3 +126,92 @@ class AsyncEmbedMethods:
             **option_kwargs,
         )
         return late.embedding_array(answer.embeddings)
+
+    def embed_many(
+        self,
+        model_name: str,
+        texts: Iterable[str],
+        *,
+        batch_size: int = 64,
+        concurrency: int = 4,
+        on_progress: Callable[[int], object] | None = None,
+        dimensions: int | None = None,
+        truncate: bool | None = None,
+        keep_alive: KeepAlive | None = None,
+        options: Options | OptionsDict | Mapping[str, Any] | None = None,
+        extra_options: Mapping[str, Any] | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+        **option_kwargs: Unpack[OptionsDict],
+    ) -> AsyncEmbedStream:
+        """Embed any number of texts in bounded memory; iterate over what is returned.
+
+        Texts are sent in batches, a few of them at a time, and no further ahead than the
+        embeddings are taken. Nothing is sent before the first is asked for.
+
+        Args:
+            model_name: The model.
+            texts: The texts: a list, or whatever yields them, a file for one.
+            batch_size: How many texts make a request.
+            concurrency: How many requests are under way at a time. Up to twice as many batches
+                are held in memory.
+            on_progress: Called with the number of texts that are done, after each batch, by
+                whoever iterates.
+            dimensions: As for ``embed``, like all that follow; timeout and retry are for each
+                request.
+            truncate: Cut texts that are longer than the context (the default), or refuse them.
+            keep_alive: How long the model stays loaded: seconds, or a duration like ``"5m"``.
+            options: Options as a mapping, instead of keywords.
+            extra_options: Options that this version does not know yet, passed on unchecked.
+            extra_body: Fields that this version does not know yet, passed on unchecked.
+            timeout: The longest silence in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending a request again, such as ``{"max_attempts": 1}``.
+            option_kwargs: Options as keywords.
+
+        Returns:
+            An iterator over one list of floats per text, in their order. It raises what ``embed``
+            raises, once all before the texts concerned has been given, and goes on when it is
+            iterated again.
+
+        Raises:
+            InvalidRequestError: An argument is wrong; nothing was sent.
+
+        Source: Ollama ``POST /api/embed``.
+
+        Example:
+            >>> async with m.embed_many("nomic-embed-text", open("lines.txt")) as vectors:
+            ...     async for vector in vectors:
+            ...         index.add(vector)
+        """
+        send = partial(
+            self.embed,
+            model_name,
+            dimensions=dimensions,
+            truncate=truncate,
+            keep_alive=keep_alive,
+            options=options,
+            extra_options=extra_options,
+            extra_body=extra_body,
+            timeout=timeout,
+            retry=retry,
+            **option_kwargs,
+        )
+        late.build_embed_request(  # what is wrong is told now, not when the first is asked for
+            model_name,
+            "text",
+            dimensions=dimensions,
+            truncate=truncate,
+            keep_alive=keep_alive,
+            options=options,
+            extra_options=extra_options,
+            extra_body=extra_body,
+            option_kwargs=option_kwargs,
+        )
+        return late.AsyncEmbedStream(
+            send,
+            late.check_many_texts(texts),
+            batch_size=late.check_at_least_one(batch_size, "batch_size"),
+            concurrency=late.check_at_least_one(concurrency, "concurrency"),
+            on_progress=late.check_callback(on_progress, "on_progress"),
+        )

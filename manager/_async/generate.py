@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from manager._async import late
@@ -145,7 +146,8 @@ class AsyncGenerateMethods:
         Example:
             >>> (await m.generate("llama3.2", "Roses are red,", num_predict=20)).response
         """
-        body = late.build_generate_request(
+        build = partial(
+            late.build_generate_request,
             model_name,
             prompt,
             stream=stream,
@@ -166,6 +168,7 @@ class AsyncGenerateMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = await late.run_async(build) if late.holds_files(images) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = late.generate.build_request(body=body)
         if stream:

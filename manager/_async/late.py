@@ -21,16 +21,21 @@ if TYPE_CHECKING:
     from ollama_api.api.models import show_model as show_model
     from ollama_api.api.server import version as version
 
+    from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
     from manager._async.progress import follow_progress as follow_progress
     from manager._async.session import AsyncSession as AsyncSession
     from manager._async.streams import AsyncChatStream as AsyncChatStream
     from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream
     from manager._async.uploads import digests_of as digests_of
     from manager._async.uploads import upload_missing as upload_missing
+    from manager.arguments import check_at_least_one as check_at_least_one
+    from manager.arguments import check_callback as check_callback
+    from manager.arguments import check_many_texts as check_many_texts
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
     from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
     from manager.model_requests import build_create_request as build_create_request
@@ -51,16 +56,20 @@ if TYPE_CHECKING:
     from manager.schemas import json_schema_of as json_schema_of
     from manager.schemas import parse_output as parse_output
     from manager.shown import shown_model as shown_model
+    from manager.waiting_async import run_async as run_async
 
 _MODULES = {
+    "manager._async.embeddings": ("AsyncEmbedStream",),
     "manager._async.progress": ("follow_progress",),
     "manager._async.session": ("AsyncSession",),
     "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
     "manager._async.uploads": ("digests_of", "upload_missing"),
+    "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
+    "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (
         "build_copy_request",
@@ -83,6 +92,7 @@ _MODULES = {
     ),
     "manager.schemas": ("json_schema_of", "parse_output"),
     "manager.shown": ("shown_model",),
+    "manager.waiting_async": ("run_async",),
     "ollama_api.api.inference": ("chat", "embed", "generate"),
     "ollama_api.api.models": (
         "copy_model",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from manager._async import late
+from manager.default import DEFAULT
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from manager._async.session import AsyncSession
-    from manager.config import ConfigChange, ManagerConfig
+    from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.events import Events
+    from manager.retry import RetryInput
     from manager.status import ServerStatus
+    from manager.timeouts import TimeoutInput
 
 __all__ = ["AsyncServerMethods"]
 
@@ -80,9 +83,17 @@ class AsyncServerMethods:
             )
         return await self._session.server.log(lines)
 
-    async def version(self) -> str:
-        """Return the version of Ollama that answers (``GET /api/version``)."""
-        return (await self._session.send(late.version.build_request())).version
+    async def version(self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT) -> str:
+        """Return the version of Ollama that answers.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
+
+        Source: Ollama ``GET /api/version``.
+        """
+        request = late.version.build_request()
+        return (await self._session.send(request, timeout=timeout, retry=retry)).version
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration file and the environment again, as the watcher does by itself.
@@ -99,6 +110,23 @@ class AsyncServerMethods:
             ServerStartError: The server did not come up with it; the last good one is back.
         """
         return await self._session.reload_config()
+
+    def set_log_level(self, level: Verbosity) -> None:
+        """Change how much is logged of the calls that start from now on.
+
+        It holds until it is set again, or until a reload of the configuration finds another
+        ``logging.level`` there than before; a reload for any other reason leaves it alone. Open
+        streams and calls under way are logged as they began.
+
+        Args:
+            level: ``"off"``, ``"errors"``, ``"calls"``, ``"headers"`` or ``"bodies"``, each of
+                which adds to the one before; prompts and answers are logged at the last only.
+
+        Raises:
+            InvalidRequestError: There is no such level.
+            ConfigError: The file named by ``logging.file`` cannot be written.
+        """
+        self._session.set_log_level(level)
 
     @property
     def config(self) -> ManagerConfig:

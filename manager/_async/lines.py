@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
-import socket
 import threading
 import time
 import weakref
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import httpx
 
+from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
 from manager.forks import keep
 from manager.in_flight import Waiting
 from manager.ndjson import LineSplitter, LineTooLongError
-from manager.waiting_async import later_async
+from manager.waiting_async import check_home_async, home_async, later_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from manager._async.server import AsyncServer
+    from manager._async.transport import AsyncTransport
     from manager.calls import Call
     from manager.in_flight import InFlight
 
-__all__ = ["AsyncLines", "end_in_time", "shut_down"]
+__all__ = ["AsyncLines"]
 
 T = TypeVar("T")
 
@@ -37,78 +36,8 @@ T = TypeVar("T")
 _END_SECONDS = 1.0
 
 
-def end_in_time(response: httpx.Response, call: Call[Any]) -> Callable[[], None]:
-    """End the connection when the total limit of its call passes; return what calls that off."""
-    left = call.left()
-    if left is None:
-        return _do_nothing
-    return later_async(max(left, 0.0), partial(shut_down, _connection_of(response), os.getpid()))
-
-
 def _do_nothing() -> None:
     pass
-
-
-def _connection_of(response: httpx.Response) -> Any:
-    return response.extensions.get("network_stream")
-
-
-def shut_down(connection: Any, owner: int) -> None:
-    """End a network stream of httpcore, from any thread: whoever waits for it wakes up.
-
-    Args:
-        connection: The network stream, or None.
-        owner: The process that opened it; in a forked child of that one nothing is done.
-    """
-    raw = connection.get_extra_info("socket") if connection is not None else None
-    if raw is None or owner != os.getpid():
-        return
-    with contextlib.suppress(OSError):
-        try:
-            raw.shutdown(socket.SHUT_RDWR)
-        except (TypeError, AttributeError):  # uvloop's sockets can only be looked at
-            with _same_socket(raw) as same:
-                same.shutdown(socket.SHUT_RDWR)
-
-
-def _same_socket(raw: Any) -> socket.socket:
-    return socket.socket(fileno=os.dup(raw.fileno()))
-
-
-def _discard_unread(connection: Any) -> None:
-    """Make room in the buffer of a network stream that was shut down and has no reader.
-
-    A peer that waits for room hears nothing of the end until there is some: then what it sends is
-    refused.
-    """
-    raw = connection.get_extra_info("socket") if connection is not None else None
-    if raw is None:
-        return
-    at_once = getattr(socket, "MSG_DONTWAIT", 0)  # where there is none, nothing is waited for
-    with contextlib.suppress(OSError), _same_socket(raw) as same:
-        while same.recv(1 << 16, at_once):
-            pass
-
-
-def let_go(connection: Any) -> None:
-    """Close the descriptor that a forked child has of its parent's connection, and no more."""
-    raw = connection.get_extra_info("socket") if connection is not None else None
-    if isinstance(raw, socket.socket):  # an event loop's is registered with the parent's, too
-        with contextlib.suppress(OSError):
-            raw.close()
-
-
-def has_unread(connection: Any) -> bool:
-    """Whether there is something to read for a network stream of httpcore; also when unsure."""
-    raw: Any = connection.get_extra_info("socket") if connection is not None else None
-    try:
-        if not hasattr(select, "poll"):
-            return bool(select.select([raw], [], [], 0)[0])
-        poll = select.poll()  # select() cannot watch descriptors above 1023
-        poll.register(raw.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-    except (OSError, ValueError, TypeError, AttributeError):
-        return True
 
 
 def _abandon(
@@ -116,13 +45,13 @@ def _abandon(
 ) -> None:
     """End the connection of a stream that was forgotten; the next call gives it back."""
     if owner != os.getpid():
-        let_go(_connection_of(response))
+        let_go(connection_of(response))
         keep(response, chunks)
         return
-    shut_down(_connection_of(response), owner)
-    _discard_unread(_connection_of(response))
+    shut_down(connection_of(response), owner)
+    discard_unread(connection_of(response))
     in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot((response, chunks))  # collected here, they would take httpcore's locks
+    in_flight.forgot((response, chunks, call))  # collected here, they would take httpcore's locks
 
 
 class AsyncLines(Generic[T]):
@@ -140,27 +69,44 @@ class AsyncLines(Generic[T]):
         call: Call[T],
         in_flight: InFlight[AsyncLines[Any]],
         server: AsyncServer,
+        transport: AsyncTransport,
     ) -> None:
         self.call = call
+        self.restarts = False
+        """Whether it is sent again, as often as any call, if it is lost before its first line."""
         self._server = server  # also keeps the lease of a manager that nobody holds any more
-        self._response = response
+        self._transport = transport
         self._in_flight = in_flight
         self._owner = os.getpid()
+        self._home = home_async()
         self._waiting_since: float | None = None  # for bytes, on the monotonic clock
-        call.asked_at = None
+        self._waiting: deque[bytes] = deque()
+        self._last: T | None = None
+        self._restarting = False
+        self._cancelled = False
+        self._reading = threading.Lock()
+        self._begin(response)
+
+    def _begin(self, response: httpx.Response) -> None:
+        """Take up an answer, whose body is unread."""
+        call, in_flight = self.call, self._in_flight
+        self._response = response
+        call.hold.answered()
+        call.hold.limit(None)
+        self._closed = False
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
         self._chunks: AsyncIterator[bytes] = response.aiter_bytes()
-        self._cancel_deadline = end_in_time(response, call)
+        # also where nobody reads: the server is to stop
+        left = call.left()
+        self._cancel_deadline: Callable[[], None] = (
+            _do_nothing if left is None else later_async(max(left, 0.0), call.hold.hang_up)
+        )
         self._splitter = LineSplitter()
-        self._waiting: deque[bytes] = deque()
+        self._waiting.clear()
         self._size = 0
-        self._last: T | None = None
         self._exhausted = False
-        self._closed = False
-        self._cancelled = False
-        self._reading = threading.Lock()
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
         self._forgotten = weakref.finalize(
             self, _abandon, response, self._chunks, call, in_flight, self._owner
@@ -184,14 +130,15 @@ class AsyncLines(Generic[T]):
             self._waiting.popleft()
         except OllamaManagerError:
             return None  # ``anext`` meets it again, and cleans up
-        except BaseException:
-            self._abort()
+        except BaseException as error:
+            self._abort(error)
             raise
         finally:
             self._reading.release()
         return item
 
     async def __anext__(self) -> T:
+        check_home_async(self._home)
         if not self._reading.acquire(blocking=False):
             raise InvalidRequestError(
                 "this stream is being read already", hint="a stream has one consumer at a time"
@@ -202,26 +149,49 @@ class AsyncLines(Generic[T]):
             self._reading.release()
 
     async def _next(self) -> T:
-        try:
-            while not self._waiting and not self._exhausted and not self._closed:
-                await self._read()
-            if self._closed or not self._waiting:
+        while True:
+            try:
+                while not self._waiting and not self._exhausted and not self._closed:
+                    await self._read()
+                if self._closed or not self._waiting:
+                    await self._dispose()
+                    raise StopAsyncIteration
+                self._last = item = self._decoded(self._waiting.popleft())
+                return item
+            except OllamaManagerError as error:
                 await self._dispose()
-                raise StopAsyncIteration
-            self._last = item = self._decoded(self._waiting.popleft())
-        except OllamaManagerError:
-            await self._dispose()
-            if self._cancelled:
-                raise StopAsyncIteration from None
-            raise
-        except StopAsyncIteration:
-            raise
-        except BaseException:  # a cancelled task, Ctrl-C: the server must stop generating
-            self._abort()
-            raise
-        return item
+                if self._cancelled:
+                    raise StopAsyncIteration from None
+                if not self.restarts or self._last is not None:
+                    raise
+                lost = error
+            except StopAsyncIteration:
+                raise
+            except BaseException as error:  # a cancelled task, Ctrl-C: the server must stop
+                self._abort(error)
+                raise
+            await self._restart(lost)
 
-    def _abort(self) -> None:
+    async def _restart(self, error: OllamaManagerError) -> None:
+        """Send the request of a stream again of which nothing has been handed over.
+
+        Raises:
+            OllamaManagerError: ``call.outcome`` of what it ended with.
+        """
+        self._restarting = True
+        try:
+            await self._transport.reopen(self.call, error, self._begin)
+        except OllamaManagerError:
+            if not self._cancelled:
+                raise
+        finally:
+            self._restarting = False
+        if self._cancelled:  # meanwhile
+            await self._dispose()
+            raise StopAsyncIteration
+
+    def _abort(self, error: BaseException) -> None:
+        self.call.cancel(type(error).__name__)
         self._shut_down()
         self._cancel_deadline()
         self._closed = True
@@ -262,7 +232,7 @@ class AsyncLines(Generic[T]):
         """Return for how long bytes have been waited for, if they are now; from any thread."""
         since = self._waiting_since
         # a busy event loop, or a suspended thread, may have more to read than it knows
-        if since is None or has_unread(_connection_of(self._response)):
+        if since is None or has_unread(connection_of(self._response)):
             return None
         call = self.call
         return Waiting(call.request.operation_id, call.model, since, begun=self._size > 0)
@@ -275,16 +245,22 @@ class AsyncLines(Generic[T]):
     async def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
         self._finish()
-        cancel_wait = later_async(_END_SECONDS, self._shut_down)
+        if not self._reading.acquire(blocking=False):
+            return  # it is being closed
         try:
-            # the end of the body: without it the connection could not be used again
-            while not self._exhausted and not self._closed:
-                await self._read()
-        except OllamaManagerError:
-            pass  # the answer is complete all the same
+            if not self._exhausted:
+                end = time.monotonic() + _END_SECONDS
+                self.call.hold.limit(lambda: end - time.monotonic())
+            with contextlib.suppress(OllamaManagerError):  # the answer is complete all the same
+                # the end of the body: without it the connection could not be used again
+                while not self._exhausted and not self._closed:
+                    await self._read()
+            await self._dispose()
+        except BaseException as error:
+            self._abort(error)
+            raise
         finally:
-            cancel_wait()
-        await self._dispose()
+            self._reading.release()
 
     def _finish(self) -> None:
         response = self._response
@@ -315,11 +291,13 @@ class AsyncLines(Generic[T]):
         if self._owner != os.getpid():
             await self._dispose()
             return
-        if not self._closed:
+        if not self._closed or self._restarting:
             self._cancelled = True
             self._closed = True
             self._finish()
         self._shut_down()
+        if self._home is not home_async():
+            return  # it has been ended; what is left of it belongs to another event loop
         if self._reading.acquire(blocking=False):
             try:
                 await self._dispose()
@@ -328,7 +306,7 @@ class AsyncLines(Generic[T]):
 
     def _shut_down(self) -> None:
         if not self._exhausted:
-            shut_down(_connection_of(self._response), self._owner)
+            self.call.hold.hang_up()
 
     async def _dispose(self) -> None:
         self._closed = True

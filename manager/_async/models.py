@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from manager._async import late
@@ -35,20 +36,50 @@ class AsyncModelMethods:
 
     _session: AsyncSession
 
-    async def list_models(self) -> list[ListModelResponse]:
-        """Return the local models, the most recently modified first (``GET /api/tags``)."""
-        return (await self._session.send(late.list_models.build_request())).models
+    async def list_models(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> list[ListModelResponse]:
+        """Return the local models, the most recently modified first.
 
-    async def list_running(self) -> list[ProcessModelResponse]:
-        """Return the models that are loaded (``GET /api/ps``)."""
-        return (await self._session.send(late.list_running.build_request())).models
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
-    async def show_model(self, model_name: str, *, verbose: bool = False) -> ShownModel:
+        Source: Ollama ``GET /api/tags``.
+        """
+        request = late.list_models.build_request()
+        return (await self._session.send(request, timeout=timeout, retry=retry)).models
+
+    async def list_running(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> list[ProcessModelResponse]:
+        """Return the models that are loaded.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
+
+        Source: Ollama ``GET /api/ps``.
+        """
+        request = late.list_running.build_request()
+        return (await self._session.send(request, timeout=timeout, retry=retry)).models
+
+    async def show_model(
+        self,
+        model_name: str,
+        *,
+        verbose: bool = False,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> ShownModel:
         """Return what is known of a model: ``ShowResponse`` plus size and digest.
 
         Args:
             model_name: The model.
             verbose: Include the tokenizer's vocabulary and other large lists.
+            timeout: The longest wait in seconds, or a ``Timeouts`` record; for each of the two
+                requests that it takes.
+            retry: Other rules for sending them again, such as ``{"max_attempts": 1}``.
 
         Raises:
             InvalidRequestError: The name is malformed; nothing was sent.
@@ -57,9 +88,10 @@ class AsyncModelMethods:
         Source: Ollama ``POST /api/show`` and ``GET /api/tags``.
         """
         body = late.build_show_request(model_name, verbose=verbose or None)
-        shown = await self._session.send(late.show_model.build_request(body=body), model=model_name)
+        request = late.show_model.build_request(body=body)
+        shown = await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
         wanted = late.canonical_name(model_name)
-        for entry in await self.list_models():
+        for entry in await self.list_models(timeout=timeout, retry=retry):
             if late.canonical_name(entry.name) == wanted:
                 return late.shown_model(shown, entry)
         return late.shown_model(shown, None)
@@ -126,20 +158,32 @@ class AsyncModelMethods:
             retry=retry,
         )
 
-    async def has_model(self, model_name: str) -> bool:
+    async def has_model(
+        self, model_name: str, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> bool:
         """Return whether a model is there; asks the server, never a cache.
+
+        Args:
+            model_name: The model.
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             InvalidRequestError: The name is malformed; nothing was sent.
+
+        Source: Ollama ``POST /api/show``.
         """
         request = late.show_model.build_request(body=late.build_show_request(model_name))
-        return await self._session.transport.exists(request, model=model_name)
+        return await self._session.transport.exists(
+            request, model=model_name, timeout=timeout, retry=retry
+        )
 
     async def ensure_model(
         self,
         model_name: str,
         *,
         pull: bool = True,
+        insecure: bool = False,
         on_progress: ProgressListener | None = None,
         timeout: TimeoutInput = DEFAULT,
         retry: RetryInput = DEFAULT,
@@ -149,19 +193,27 @@ class AsyncModelMethods:
         Args:
             model_name: The model.
             pull: Pull it if it is missing.
+            insecure: As for ``pull_model``.
             on_progress: As for ``pull_model``.
-            timeout: As for ``pull_model``.
+            timeout: As for ``pull_model``, and the longest wait for whether it is there.
             retry: As for ``pull_model``.
 
         Raises:
             ModelNotFoundError: It is missing and ``pull`` is false, or the hub does not have it.
             APIError: The pull failed.
         """
+        late.check_listener(on_progress)
         if not pull:
-            body = late.build_show_request(model_name)
-            await self._session.send(late.show_model.build_request(body=body), model=model_name)
-        elif not await self.has_model(model_name):
-            await self.pull_model(model_name, on_progress=on_progress, timeout=timeout, retry=retry)
+            request = late.show_model.build_request(body=late.build_show_request(model_name))
+            await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
+        elif not await self.has_model(model_name, timeout=timeout, retry=retry):
+            await self.pull_model(
+                model_name,
+                insecure=insecure,
+                on_progress=on_progress,
+                timeout=timeout,
+                retry=retry,
+            )
 
     async def create_model(
         self,
@@ -196,8 +248,9 @@ class AsyncModelMethods:
             quantize: The type of quantization, such as ``q4_K_M``.
             on_progress: Called with each ``ProgressResponse``.
             extra_body: Fields that this version does not know yet, passed on unchecked.
-            timeout: The longest silence in seconds; by default there is no limit.
-            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
+            timeout: The longest silence in seconds, or a ``Timeouts`` record, for each request:
+                the upload of each file, then the creation; by default there is no limit.
+            retry: Other rules for sending them again, such as ``{"max_attempts": 1}``.
 
         Returns:
             The last line, with status ``success``.
@@ -214,7 +267,8 @@ class AsyncModelMethods:
         local_adapters = late.local_files(adapters, argument="adapters")
         digests = await late.digests_of(local)
         adapter_digests = await late.digests_of(local_adapters)
-        body = late.build_create_request(
+        build = partial(
+            late.build_create_request,
             model_name,
             stream=True,
             from_model=from_model,
@@ -228,9 +282,16 @@ class AsyncModelMethods:
             quantize=quantize,
             extra_body=extra_body,
         )
-        transport = self._session.transport
-        await late.upload_missing(transport, local, digests, model=model_name)
-        await late.upload_missing(transport, local_adapters, adapter_digests, model=model_name)
+        body = await late.run_async(build) if late.holds_files(None, messages) else build()
+        for paths, by_name in ((local, digests), (local_adapters, adapter_digests)):
+            await late.upload_missing(
+                self._session.transport,
+                paths,
+                by_name,
+                model=model_name,
+                timeout=timeout,
+                retry=retry,
+            )
         return await late.follow_progress(
             self._session,
             late.create_model.build_request(body=body),
@@ -241,25 +302,49 @@ class AsyncModelMethods:
             retry=retry,
         )
 
-    async def copy_model(self, source: str, destination: str) -> None:
-        """Give a model another name as well (``POST /api/copy``).
+    async def copy_model(
+        self,
+        source: str,
+        destination: str,
+        *,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> None:
+        """Give a model another name as well.
+
+        Args:
+            source: The model.
+            destination: Its other name.
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             InvalidRequestError: A name is malformed; nothing was sent.
             ModelNotFoundError: ``source`` is not there.
-        """
-        body = late.build_copy_request(source, destination)
-        await self._session.send(late.copy_model.build_request(body=body), model=source)
 
-    async def delete_model(self, model_name: str) -> None:
-        """Delete a local model (``DELETE /api/delete``).
+        Source: Ollama ``POST /api/copy``.
+        """
+        request = late.copy_model.build_request(body=late.build_copy_request(source, destination))
+        await self._session.send(request, model=source, timeout=timeout, retry=retry)
+
+    async def delete_model(
+        self, model_name: str, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> None:
+        """Delete a local model.
+
+        Args:
+            model_name: The model.
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             InvalidRequestError: The name is malformed; nothing was sent.
             ModelNotFoundError: It is not there.
+
+        Source: Ollama ``DELETE /api/delete``.
         """
-        body = late.build_delete_request(model_name)
-        await self._session.send(late.delete_model.build_request(body=body), model=model_name)
+        request = late.delete_model.build_request(body=late.build_delete_request(model_name))
+        await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     async def load_model(
         self,
@@ -299,10 +384,17 @@ class AsyncModelMethods:
     async def unload_model(
         self, model_name: str, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
     ) -> None:
-        """Remove a model from memory (``POST /api/chat`` with ``keep_alive: 0``).
+        """Remove a model from memory.
+
+        Args:
+            model_name: The model.
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ModelNotFoundError: It is not there.
+
+        Source: Ollama ``POST /api/chat`` without messages, with ``keep_alive: 0``.
         """
         body = late.build_unload_request(model_name)
         await self._session.send(

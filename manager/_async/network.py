@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream
 
+from manager._async.pool import quicken
 from manager.chunk_joining import ChunkJoiner
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def join_chunks(client: httpx.AsyncClient) -> None:
         backend = getattr(pool, "_network_backend", None)
         if isinstance(backend, AsyncNetworkBackend):
             pool._network_backend = AsyncJoiningBackend(backend)
+            quicken(pool)
 
 
 class AsyncJoiningStream(AsyncNetworkStream):

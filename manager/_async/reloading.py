@@ -22,7 +22,7 @@ from manager.errors import (
 from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
 from manager.http import http_settings
-from manager.logs import configure_logging
+from manager.logs import CallLog, check_level, configure_logging
 from manager.waiting_async import home_async, lock_async, perform_async, run_async, wait_async
 
 if TYPE_CHECKING:
@@ -31,14 +31,19 @@ if TYPE_CHECKING:
 
     from manager._async.server import AsyncServer
     from manager._async.transport import AsyncTransport
-    from manager.config import ConfigChange, ConfigSources, ManagerConfig, ServerConfig
+    from manager.config import (
+        ConfigChange,
+        ConfigSources,
+        ManagerConfig,
+        ServerConfig,
+        Verbosity,
+    )
     from manager.events import Events
-    from manager.logs import CallLog
     from manager.supervisor.states import Snapshot
 
     Changes: TypeAlias = tuple[ConfigChange, ...]
 
-__all__ = ["AsyncReloading"]
+__all__ = ["AsyncReloading", "call_log"]
 
 _log = logging.getLogger("ollama_manager.config")
 
@@ -73,7 +78,6 @@ class AsyncReloading:
         sources: What it is read from.
         server: Is started anew where its settings change.
         transport: Uses the new settings for later calls.
-        log: Likewise.
         events: Hears how it went.
     """
 
@@ -83,14 +87,12 @@ class AsyncReloading:
         sources: ConfigSources,
         server: AsyncServer,
         transport: AsyncTransport,
-        log: CallLog,
         events: Events,
     ) -> None:
         self.config = config
         self._sources = sources
         self._server = server
         self._transport = transport
-        self._call_log = log
         self._events = events
         self._read = config  # what the sources said last; a new host is not in force
         self._trial: _Trial | None = None
@@ -176,6 +178,20 @@ class AsyncReloading:
         await wait_async(trial.outcome)
         return True
 
+    def set_log_level(self, level: Verbosity) -> None:
+        """Log the calls that start from now on at another verbosity.
+
+        Raises:
+            InvalidRequestError: There is no such verbosity.
+            ConfigError: The file to log to cannot be written.
+        """
+        checked = check_level(level)
+        with self._state:
+            config = _at_level(self.config, checked)
+            configure_logging(config.logging, self.config.logging)
+            self.config = config
+            self._transport.log = call_log(config)
+
     def _note_change(self) -> None:
         """The file is another one; called on the thread that watches it."""
         if self._follows:
@@ -199,8 +215,9 @@ class AsyncReloading:
         """
         try:
             read = await run_async(self._sources.read)
-            config = self._pinned(read)
-            changes = tuple(diff_configs(self._known(), read))
+            wanted = self._with_own_level(read)
+            config = self._pinned(wanted)
+            changes = tuple(diff_configs(self._known(), wanted))
             settings = http_settings(config)  # refuses a key that would be sent in the clear
             configure_logging(config.logging, self.config.logging)
         except ConfigError as error:
@@ -221,7 +238,7 @@ class AsyncReloading:
             raise
         with self._state:
             before, self.config, self._read = self.config, config, read
-            self._call_log.set_level(config.logging.level)
+            self._transport.log = call_log(config)
             self._transport.configure(settings)
             self._server.use(config)
             trial = _Trial(self._trial.good if self._trial else before.server, changes)
@@ -233,6 +250,12 @@ class AsyncReloading:
                 self._trial = trial
         done.add_done_callback(partial(self._tried, trial))
         return trial.outcome
+
+    def _with_own_level(self, read: ManagerConfig) -> ManagerConfig:
+        """Leave a level that was set at run time, unless another one is configured now."""
+        if read.logging.level != self._read.logging.level:
+            return read
+        return _at_level(read, self.config.logging.level)
 
     def _pinned(self, read: ManagerConfig) -> ManagerConfig:
         """Leave what holds for the life of a manager as it is."""
@@ -278,3 +301,12 @@ class AsyncReloading:
     def _rolled_back(self, error: OllamaManagerError, undone: Changes) -> None:
         _log.warning("the server runs with its last good settings again: %s", error.message)
         self._events.emit(ConfigRolledBack(error=error, changes=undone))
+
+
+def call_log(config: ManagerConfig) -> CallLog:
+    """Return what logs the calls of a manager."""
+    return CallLog(config.logging.level, config.client.headers)
+
+
+def _at_level(config: ManagerConfig, level: Verbosity) -> ManagerConfig:
+    return attrs.evolve(config, logging=attrs.evolve(config.logging, level=level))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from manager._async import late
 from manager._async.closing import end_each
-from manager._async.reloading import AsyncReloading
+from manager._async.reloading import AsyncReloading, call_log
 from manager._async.server import AsyncServer
 from manager._async.transport import AsyncTransport
 from manager.default import DEFAULT
@@ -18,13 +18,15 @@ from manager.errors import (
 from manager.events import Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
-from manager.logs import CallLog, configure_logging
+from manager.logs import configure_logging
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ollama_api.types import Request
 
     from manager._async.lines import AsyncLines
-    from manager.config import ConfigChange, ConfigSources, ManagerConfig
+    from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
@@ -50,17 +52,14 @@ class AsyncSession:
         self.events = Events()
         self._closed = False
         configure_logging(config.logging)
-        self._log = CallLog(config.logging.level)
         in_flight: InFlight[AsyncLines[Any]] = InFlight()
         self.server = AsyncServer(
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = AsyncTransport(
-            http_settings(config), self.server, self.events, self._log, in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight
         )
-        self.reloading = AsyncReloading(
-            config, sources, self.server, self._transport, self._log, self.events
-        )
+        self.reloading = AsyncReloading(config, sources, self.server, self._transport, self.events)
 
     @property
     def transport(self) -> AsyncTransport:
@@ -76,9 +75,20 @@ class AsyncSession:
         retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
+        return (await self.ask(request, model=model, timeout=timeout, retry=retry))[0]
+
+    async def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Do as ``send``; return also what an error about the answer is to say of the call."""
         await self.reloading.follow()
         try:
-            return await self._transport.send(request, model=model, timeout=timeout, retry=retry)
+            return await self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise await self._explained(error) from error.__cause__
 
@@ -132,6 +142,15 @@ class AsyncSession:
         await self.reloading.follow()
         if not await self.reloading.restart_with_unapplied():
             await self.server.restart()
+
+    def set_log_level(self, level: Verbosity) -> None:
+        """Log the calls that start from now on at another verbosity.
+
+        Raises:
+            InvalidRequestError: There is no such verbosity.
+            ConfigError: The file to log to cannot be written.
+        """
+        self.reloading.set_log_level(level)
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration again and put it in force for the calls that follow.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 from manager._sync import late
@@ -141,7 +142,8 @@ class ChatMethods:
             >>> answer = m.chat("llama3.2", "Why is the sky blue?", temperature=0.2)
             >>> answer.message.content
         """
-        body = late.build_chat_request(
+        build = partial(
+            late.build_chat_request,
             model_name,
             prompt,
             stream=stream,
@@ -159,6 +161,7 @@ class ChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = late.run_sync(build) if late.holds_files(images, prompt) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = late.chat.build_request(body=body)
         if stream:
@@ -232,7 +235,8 @@ class ChatMethods:
                     argument=name,
                     hint="the type gives the format, and the answer is needed whole",
                 )
-        body = late.build_chat_request(
+        build = partial(
+            late.build_chat_request,
             model_name,
             prompt,
             stream=False,
@@ -246,6 +250,7 @@ class ChatMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = late.run_sync(build) if late.holds_files(images, prompt) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         try:
             return self._answer_parsed(body, output_type, timeout, retry)
@@ -259,11 +264,10 @@ class ChatMethods:
         self, body: ChatRequest, output_type: type[T], timeout: TimeoutInput, retry: RetryInput
     ) -> T:
         request = late.chat.build_request(body=body)
-        answer = self._session.send(request, model=body.model, timeout=timeout, retry=retry)
+        answer, context = self._session.ask(request, model=body.model, timeout=timeout, retry=retry)
         return late.parse_output(
             output_type,
             answer.message.content or "",
-            model=body.model,
-            endpoint=f"{request.method} {request.path}",
             partial=answer,
+            **context,
         )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 from manager._sync import late
@@ -146,7 +147,8 @@ class GenerateMethods:
         Example:
             >>> m.generate("llama3.2", "Roses are red,", num_predict=20).response
         """
-        body = late.build_generate_request(
+        build = partial(
+            late.build_generate_request,
             model_name,
             prompt,
             stream=stream,
@@ -167,6 +169,7 @@ class GenerateMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
+        body = late.run_sync(build) if late.holds_files(images) else build()
         late.apply_defaults(body, self._session.config.defaults.for_model(model_name))
         request = late.generate.build_request(body=body)
         if stream:

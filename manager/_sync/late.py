@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     from ollama_api.api.models import show_model as show_model
     from ollama_api.api.server import version as version
 
+    from manager._sync.embeddings import EmbedStream as EmbedStream
     from manager._sync.progress import follow_progress as follow_progress
     from manager._sync.session import Session as Session
     from manager._sync.streams import ChatStream as ChatStream
     from manager._sync.streams import GenerateStream as GenerateStream
     from manager._sync.uploads import digests_of as digests_of
     from manager._sync.uploads import upload_missing as upload_missing
+    from manager.arguments import check_at_least_one as check_at_least_one
+    from manager.arguments import check_callback as check_callback
+    from manager.arguments import check_many_texts as check_many_texts
     from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
     from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
     from manager.model_requests import build_create_request as build_create_request
@@ -52,16 +57,20 @@ if TYPE_CHECKING:
     from manager.schemas import json_schema_of as json_schema_of
     from manager.schemas import parse_output as parse_output
     from manager.shown import shown_model as shown_model
+    from manager.waiting_sync import run_sync as run_sync
 
 _MODULES = {
+    "manager._sync.embeddings": ("EmbedStream",),
     "manager._sync.progress": ("follow_progress",),
     "manager._sync.session": ("Session",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager._sync.uploads": ("digests_of", "upload_missing"),
+    "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
+    "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (
         "build_copy_request",
@@ -84,6 +93,7 @@ _MODULES = {
     ),
     "manager.schemas": ("json_schema_of", "parse_output"),
     "manager.shown": ("shown_model",),
+    "manager.waiting_sync": ("run_sync",),
     "ollama_api.api.inference": ("chat", "embed", "generate"),
     "ollama_api.api.models": (
         "copy_model",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from httpcore import NetworkBackend, NetworkStream
 
+from manager._sync.pool import quicken
 from manager.chunk_joining import ChunkJoiner
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def join_chunks(client: httpx.Client) -> None:
         backend = getattr(pool, "_network_backend", None)
         if isinstance(backend, NetworkBackend):
             pool._network_backend = JoiningBackend(backend)
+            quicken(pool)
 
 
 class JoiningStream(NetworkStream):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from manager._sync import late
 from manager._sync.closing import end_each
-from manager._sync.reloading import Reloading
+from manager._sync.reloading import Reloading, call_log
 from manager._sync.server import Server
 from manager._sync.transport import Transport
 from manager.default import DEFAULT
@@ -19,13 +19,15 @@ from manager.errors import (
 from manager.events import Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
-from manager.logs import CallLog, configure_logging
+from manager.logs import configure_logging
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ollama_api.types import Request
 
     from manager._sync.lines import Lines
-    from manager.config import ConfigChange, ConfigSources, ManagerConfig
+    from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
@@ -51,17 +53,14 @@ class Session:
         self.events = Events()
         self._closed = False
         configure_logging(config.logging)
-        self._log = CallLog(config.logging.level)
         in_flight: InFlight[Lines[Any]] = InFlight()
         self.server = Server(
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = Transport(
-            http_settings(config), self.server, self.events, self._log, in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight
         )
-        self.reloading = Reloading(
-            config, sources, self.server, self._transport, self._log, self.events
-        )
+        self.reloading = Reloading(config, sources, self.server, self._transport, self.events)
 
     @property
     def transport(self) -> Transport:
@@ -77,9 +76,20 @@ class Session:
         retry: RetryInput = DEFAULT,
     ) -> T:
         """Send ``request``; a missing model is explained."""
+        return self.ask(request, model=model, timeout=timeout, retry=retry)[0]
+
+    def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Do as ``send``; return also what an error about the answer is to say of the call."""
         self.reloading.follow()
         try:
-            return self._transport.send(request, model=model, timeout=timeout, retry=retry)
+            return self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
             raise self._explained(error) from error.__cause__
 
@@ -133,6 +143,15 @@ class Session:
         self.reloading.follow()
         if not self.reloading.restart_with_unapplied():
             self.server.restart()
+
+    def set_log_level(self, level: Verbosity) -> None:
+        """Log the calls that start from now on at another verbosity.
+
+        Raises:
+            InvalidRequestError: There is no such verbosity.
+            ConfigError: The file to log to cannot be written.
+        """
+        self.reloading.set_log_level(level)
 
     def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration again and put it in force for the calls that follow.

@@ -29,6 +29,24 @@ ChunkT = TypeVar("ChunkT")
 _SEND_AGAIN = "what came is in `partial`; send the request again"
 
 
+def _broken(error: OllamaManagerError) -> OllamaManagerError:
+    """Return what a caller gets for the error that ended a stream."""
+    # a status is the answer to a request that was sent again: nothing of that has begun
+    if not isinstance(error, APIError | ServerUnavailableError) or error.status_code is not None:
+        return error
+    return StreamInterruptedError(
+        f"the stream broke off: {error.message}",
+        code=error.code if error.code == "context_size_exceeded" else None,
+        hint=error.hint or (_SEND_AGAIN if error.retryable else None),
+        retryable=error.retryable,
+        model=error.model,
+        endpoint=error.endpoint,
+        attempts=error.attempts,
+        request_id=error.request_id,
+        **dict(error.details, reason=error.code),
+    )
+
+
 class _Accumulator(Protocol[ChunkT]):
     def add(self, chunk: ChunkT, /) -> None: ...
     def text_of(self, chunk: ChunkT, /) -> str: ...
@@ -45,9 +63,12 @@ class _TokenStream(Generic[ChunkT]):
     """
 
     def __init__(self, lines: Lines[ChunkT], accumulator: _Accumulator[ChunkT]) -> None:
+        lines.call.outcome = _broken
+        lines.restarts = True
         self._lines = lines
         self._answer = accumulator
         self._complete = False
+        lines.call.gathered = accumulator.result
 
     def __enter__(self) -> Self:
         return self
@@ -101,18 +122,7 @@ class _TokenStream(Generic[ChunkT]):
         return error
 
     def _with_partial(self, error: OllamaManagerError) -> OllamaManagerError:
-        if isinstance(error, APIError | ServerUnavailableError):
-            error = StreamInterruptedError(
-                f"the stream broke off: {error.message}",
-                hint=error.hint or (_SEND_AGAIN if error.retryable else None),
-                retryable=error.retryable,
-                status_code=error.status_code,
-                model=error.model,
-                endpoint=error.endpoint,
-                attempts=error.attempts,
-                request_id=error.request_id,
-                **dict(error.details, reason=error.code),
-            )
+        error = _broken(error)
         error.partial = self._answer.result()
         return error
 

@@ -6,22 +6,21 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 import weakref
-from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from manager._sync.closing import end_each
-from manager._sync.lines import Lines, end_in_time, shut_down
+from manager._sync.lines import Lines
+from manager._sync.wire import Wire, sent_now
 from manager.calls import Call
+from manager.connections import shut_down
 from manager.default import DEFAULT
 from manager.errors import (
     APIError,
     ConfigError,
-    InvalidRequestError,
     OllamaManagerError,
     ServerUnavailableError,
 )
@@ -29,10 +28,10 @@ from manager.failures import error_from_status
 from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.waiting_sync import home_sync, pause_sync
+from manager.waiting_sync import check_home_sync, home_sync, pause_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeAlias
 
     from ollama_api.types import Request
@@ -50,16 +49,23 @@ if TYPE_CHECKING:
 __all__ = ["Transport"]
 
 T = TypeVar("T")
+U = TypeVar("U")
 
-_sent_now: ContextVar[Call[Any] | None] = ContextVar("_sent_now", default=None)
-
-# What httpcore traces when a request is about to be sent, when it has been, and when there is a
-# new connection.
+# What httpcore traces when a request is about to be sent, when it has been, when the head of the
+# answer has come, when the connection is about to be given back, and when there is a new one.
 _SENDING = "http11.send_request_headers.started"
 _ASKED = "http11.receive_response_headers.started"
+_ANSWERED = "http11.receive_response_headers.complete"
+_RETURNED = "http11.response_closed.started"
+_CONNECTED = (
+    "connection.connect_tcp.complete",
+    "connection.start_tls.complete",
+    "proxy.start_tls.complete",
+    "socks.connect_tcp.complete",
+    "socks.start_tls.complete",
+)
 # A body of so many bytes at most is sent together with its head: each piece wakes the server up.
 _SMALL = 65_536
-_CONNECTED = ("connection.connect_tcp.complete", "connection.start_tls.complete")
 
 
 class Transport:
@@ -83,7 +89,7 @@ class Transport:
     ) -> None:
         self._server = server
         self._events = events
-        self._log = log
+        self.log = log  # of the calls that start from now on
         self._in_flight = in_flight
         self._client: httpx.Client | None = None
         self._client_pid = 0
@@ -125,17 +131,39 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._deliver(self._begin(request, model, whole_wait(timeout), retry))
+        return self.ask(request, model=model, timeout=timeout, retry=retry)[0]
+
+    def ask(
+        self,
+        request: Request[T],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
+    ) -> tuple[T, Mapping[str, Any]]:
+        """Send ``request`` and return its whole answer, and what an error about it is to say.
+
+        Raises:
+            OllamaManagerError: The subclass that says what went wrong, after the last attempt.
+        """
+        call = self._begin(request, model, whole_wait(timeout), retry)
+        answer = self._deliver(call)
+        return answer, {**call.context, "attempts": call.attempts}
 
     def exists(
-        self, request: Request[object], *, model: str | None = None, timeout: TimeoutInput = DEFAULT
+        self,
+        request: Request[object],
+        *,
+        model: str | None = None,
+        timeout: TimeoutInput = DEFAULT,
+        retry: RetryInput = DEFAULT,
     ) -> bool:
         """Send ``request``, whose 404 is an answer like any other, and return whether it was not.
 
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, whole_wait(timeout), DEFAULT)
+        call = self._begin(request, model, whole_wait(timeout), retry)
         call.absence_is_answer = True
         try:
             self._deliver(call)
@@ -146,23 +174,24 @@ class Transport:
         return True
 
     def _deliver(self, call: Call[T]) -> T:
-        while True:
-            try:
-                self._admit(call)
+        with call:
+            while True:
                 try:
-                    response = self._answer(call)
-                    content = self._read(call, response)
-                    answer = call.decode(content)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                if call.was_done_before(error):
-                    call.finish(404, 0, {}, None)
-                    return call.typed(None, b"")
-                self._pause(call, error)
-            else:
-                call.finish(response.status_code, len(content), response.headers, answer)
-                return answer
+                    self._admit(call)
+                    try:
+                        response = self._answer(call)
+                        content = self._read(call, response)
+                        answer = call.decode(content)
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    if call.was_done_before(error):
+                        call.finish(404, 0, {}, None)
+                        return call.typed(None, b"")
+                    self._pause(call, error)
+                else:
+                    call.finish(response.status_code, len(content), response.headers, answer)
+                    return answer
 
     def stream(
         self,
@@ -177,7 +206,10 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        return self._open(self._begin(request, model, timeout, retry))
+        call = self._begin(request, model, timeout, retry)
+        return self._open(
+            call, lambda answer: Lines(answer, call, self._in_flight, self._server, self)
+        )
 
     def resume(self, lines: Lines[T], error: OllamaManagerError) -> Lines[T]:
         """Send the request of a stream that broke off again, as the same call.
@@ -185,20 +217,36 @@ class Transport:
         Raises:
             OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
         """
-        self._pause(lines.call, error)
-        return self._open(lines.call)
+        call = lines.call
+        return self.reopen(
+            call,
+            error,
+            lambda answer: Lines(answer, call, self._in_flight, self._server, self),
+        )
 
-    def _open(self, call: Call[T]) -> Lines[T]:
-        while True:
-            try:
-                self._admit(call)
+    def reopen(
+        self, call: Call[Any], error: OllamaManagerError, begin: Callable[[httpx.Response], U]
+    ) -> U:
+        """Send the request of a call again that ``error`` has ended, and begin to read its answer.
+
+        Raises:
+            OllamaManagerError: ``error``, when it is not sent again, or what an attempt met.
+        """
+        with call:
+            self._pause(call, error)
+        return self._open(call, begin)
+
+    def _open(self, call: Call[Any], begin: Callable[[httpx.Response], U]) -> U:
+        with call:
+            while True:
                 try:
-                    response = self._answer(call)
-                    return Lines(response, call, self._in_flight, self._server)
-                finally:
-                    self._end_attempt(call)
-            except OllamaManagerError as error:
-                self._pause(call, error)
+                    self._admit(call)
+                    try:
+                        return begin(self._answer(call))
+                    finally:
+                        self._end_attempt(call)
+                except OllamaManagerError as error:
+                    self._pause(call, error)
 
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
@@ -207,16 +255,25 @@ class Transport:
         end_each([*streams, self._close_connections])
 
     def _close_connections(self) -> None:
-        clients = [*self._retired, *([self._client] if self._client is not None else [])]
-        self._retired, self._client = [], None
-        self._heads.clear()
         if self._client_pid == os.getpid():
             with self._lock:
                 connections = list(self._connections)
             for connection in connections:
                 # closing it would not wake up who waits for an answer
                 shut_down(connection, self._client_pid)
+            check_home_sync(self._client_home)  # it alone can close them
+            self._give_back_forgotten()
+        clients = [*self._retired, *([self._client] if self._client is not None else [])]
+        self._retired, self._client = [], None
+        self._heads.clear()
+        if self._client_pid == os.getpid():
             end_each(client.close for client in clients)
+
+    def _give_back_forgotten(self) -> None:
+        for answer, _, call in self._in_flight.take_forgotten():
+            call.cancel("forgotten")
+            with contextlib.suppress(httpx.HTTPError, OSError):
+                answer.close()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -227,7 +284,7 @@ class Transport:
             timeouts=resolve_timeouts(timeout, self._settings.timeouts),
             policy=resolve_retry(retry, self._settings.retry),
             events=self._events,
-            log=self._log,
+            log=self.log,
         )
 
     def _admit(self, call: Call[Any]) -> None:
@@ -235,10 +292,12 @@ class Transport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        for forgotten, _ in self._in_flight.take_forgotten():
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                forgotten.close()
+        if self._client_pid == os.getpid():
+            check_home_sync(self._client_home)
+        self._give_back_forgotten()
         while True:
+            if call.over:
+                raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
                 raise ServerUnavailableError(
                     "this manager is closed",
@@ -254,7 +313,7 @@ class Transport:
             self._server.ready(call)
 
     def _end_attempt(self, call: Call[Any]) -> None:
-        call.asked_at = call.hang_up = None
+        call.hold.answered()
         self._in_flight.answered(call)
         self._in_flight.end()
 
@@ -262,7 +321,7 @@ class Transport:
         """Send the request once and return its answer, its body unread; an error status raises."""
         request = self._http_request(call)
         call.begin_attempt(request.headers)
-        _sent_now.set(call)
+        sent_now.set(call)
         try:
             response = self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -320,27 +379,30 @@ class Transport:
         if event == _SENDING:
             call.head_waits = call.body is not None and len(call.body) <= _SMALL
         elif event == _ASKED:
-            call.asked_at = time.monotonic()
+            call.hold.asked()
+            call.hold.limit(call.left_for_head)
             self._in_flight.asked(call)
+        elif event == _ANSWERED:
+            call.hold.limit(None if call.timeouts.total is None else call.left)
+        elif event == _RETURNED:
+            call.hold.let_go()
         elif event in _CONNECTED:
             connection = info["return_value"]
-            _note_sender(connection)
+            Wire(connection)
             with self._lock:
                 self._connections.add(connection)
             if self._closed:  # while it was being made
                 shut_down(connection, os.getpid())
 
     def _read(self, call: Call[T], response: httpx.Response) -> bytes:
-        cancel_deadline = end_in_time(response, call)
         try:
             content = response.read()
-            call.asked_at = None
+            call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             self._server.suspect()
             raise call.lost(error, answering=False) from error
         finally:
-            cancel_deadline()
             response.close()
         return content
 
@@ -357,45 +419,12 @@ class Transport:
             with self._lock:
                 if self._client is None or self._client_pid != os.getpid():
                     self._client = _make_client(self._settings.client)
-                    self._client_pid = os.getpid()
-                    self._client_home = home_sync()
+                    if self._client_pid != os.getpid():  # else the settings have changed
+                        self._client_pid = os.getpid()
+                        self._client_home = home_sync()
                 client = self._client
-        if self._client_home is not home_sync():
-            raise InvalidRequestError(
-                "this manager belongs to the event loop that it was first used on",
-                code="wrong_event_loop",
-                hint="make one for each event loop, and close it there",
-            )
+        check_home_sync(self._client_home)
         return client
-
-
-def _note_sender(connection: Any) -> None:
-    """Let each call that is sent on a connection know it: httpcore tells only once it answers.
-
-    A head that waits for its body is sent with it; one without a body, to a proxy, with the empty
-    piece that httpcore writes at the end of each request.
-    """
-    known = weakref.ref(connection)
-    plain = connection.write.__func__  # bound, it would keep the connection alive
-    owner = os.getpid()
-
-    def hang_up() -> None:
-        shut_down(known(), owner)
-
-    head = b""
-
-    def write(data: bytes, timeout: float | None = None) -> None:
-        nonlocal head
-        if (call := _sent_now.get()) is not None:
-            call.hang_up = hang_up
-            if call.head_waits:
-                head, call.head_waits = data, False
-                return
-        if head:
-            data, head = head + data, b""
-        plain(known(), data, timeout)
-
-    connection.write = write
 
 
 def _make_client(settings: ClientSettings) -> httpx.Client:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ollama_api.api.models import blob_exists, create_blob
 
 from manager.blobs import FileContent, digest_of
-from manager.timeouts import Timeouts
+from manager.default import DEFAULT
+from manager.progress import upload_timeouts
 from manager.waiting_sync import run_sync
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manager._sync.transport import Transport
+    from manager.retry import RetryInput
+    from manager.timeouts import TimeoutInput
 
 __all__ = ["digests_of", "upload_missing"]
 
@@ -35,6 +38,8 @@ def upload_missing(
     digests: Mapping[str, str],
     *,
     model: str,
+    timeout: TimeoutInput = DEFAULT,
+    retry: RetryInput = DEFAULT,
 ) -> None:
     """Send the files that the server does not have yet.
 
@@ -43,10 +48,11 @@ def upload_missing(
         files: Where the files are, by name.
         digests: Their digests, by name.
         model: What they are for, for errors.
+        timeout: As for ``create_model``; for each request.
+        retry: As for ``create_model``.
     """
     for name, path in files.items():
-        if not transport.exists(blob_exists.build_request(digests[name]), model=model):
-            content = FileContent(path)
-            request = create_blob.build_request(digests[name], body=content)
-            # a disk may be slow to take a large file in
-            transport.send(request, model=model, timeout=Timeouts(first_token=None))
+        known = blob_exists.build_request(digests[name])
+        if not transport.exists(known, model=model, timeout=timeout, retry=retry):
+            request = create_blob.build_request(digests[name], body=FileContent(path))
+            transport.send(request, model=model, timeout=upload_timeouts(timeout), retry=retry)

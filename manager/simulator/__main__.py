@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from manager.simulator.direction import Director
+
 _USAGE = """\
 A simulated Ollama: it answers the REST API, but runs no model.
 
@@ -23,7 +25,7 @@ Environment:
   OLLAMA_HOST, OLLAMA_KEEP_ALIVE, OLLAMA_LOAD_TIMEOUT, OLLAMA_MAX_QUEUE, OLLAMA_NUM_PARALLEL,
   OLLAMA_MAX_LOADED_MODELS, OLLAMA_CONTEXT_LENGTH, OLLAMA_NO_CLOUD, OLLAMA_ORIGINS: as Ollama has
   them; OLLAMA_SIMULATOR_MODELS, _TOKEN_SECONDS, _LOAD_SECONDS, _PULL_SECONDS, _ORPHAN_SECONDS,
-  _USER, _TETHER: see manager.simulator.environment
+  _USER, _TETHER, _DIRECTOR: see manager.simulator.environment
 """
 
 
@@ -70,7 +72,7 @@ def serve() -> int:
     except ListenError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201
         return 1
-    server = Server(sock, settings)
+    server = Server(sock, settings, director=_director(settings.director), crash=_crash)
     end = _watch_for_the_end(settings.tether)
     threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
     log_event("this is a simulated Ollama: no model is run", "WARN")
@@ -79,6 +81,19 @@ def serve() -> int:
     # Streams are cut, not drained: Ollama does the same.
     server.app.scheduler.close()
     os._exit(0)
+
+
+def _director(address: str) -> Director | None:
+    if not address:
+        return None
+    from manager.simulator.remote_direction import RemoteDirector
+
+    return RemoteDirector(address)
+
+
+def _crash() -> None:
+    """Die as of a fault: no clean-up, and the runners outlive it."""
+    os.kill(os.getpid(), signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
 
 
 def show_version() -> int:

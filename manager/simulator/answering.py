@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from manager.simulator.app import App
+    from manager.simulator.direction import Scripted
     from manager.simulator.exchange import Reply
     from manager.simulator.runner_process import Frame
     from manager.simulator.scheduler import Loaded
@@ -51,6 +52,7 @@ class Run(NamedTuple):
     options: dict[str, Any]
     is_gone: Callable[[], bool]
     started: int
+    scripted: Scripted | None = None
 
     @property
     def context_length(self) -> int:
@@ -129,6 +131,7 @@ def _job(run: Run, messages: list[Part]) -> dict[str, Any]:
         "room": room,
         "logprobs": asked.get("logprobs", False),
         "top_logprobs": asked.get("top_logprobs", 0),
+        "scripted": run.scripted and run.scripted._asdict(),
     }
 
 

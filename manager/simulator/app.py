@@ -13,6 +13,7 @@ from manager.simulator.store import Store
 if TYPE_CHECKING:
     from manager.simulator.environment import Settings
     from manager.simulator.names import Reference
+    from manager.simulator.scheduler import StartRunner
     from manager.simulator.store import Model
 
 SIGNIN_URL = "https://ollama.com/connect?name=simulated&key=c2ltdWxhdGVk"
@@ -23,13 +24,14 @@ class App:
 
     Args:
         settings: What the environment asks for.
+        start_runner: Starts the runner of a model.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, start_runner: StartRunner) -> None:
         self.settings = settings
         names = (parse_name(text) for text in settings.models)
         self.store: Store = Store(tuple(catalog.describe(name) for name in names if name.is_valid))
-        self.scheduler: Scheduler = Scheduler(settings)
+        self.scheduler: Scheduler = Scheduler(settings, start_runner)
         self.user: str = settings.user
         """Who is signed in; empty if nobody is."""
 

@@ -10,6 +10,7 @@ Its own, all starting with ``OLLAMA_SIMULATOR_``:
 ``ORPHAN_SECONDS`` 30             how long a runner outlives a server that was killed
 ``USER``           empty          who is signed in; cloud models answer then
 ``TETHER``         false          stop when standard input ends
+``DIRECTOR``       empty          where a test listens that decides about each request
 =================  =============  ==============================================================
 """
 
@@ -50,6 +51,7 @@ class Settings(NamedTuple):
     orphan_seconds: float = 30.0
     user: str = ""
     tether: bool = False
+    director: str = ""
 
 
 def read(environment: Mapping[str, str]) -> Settings:
@@ -79,6 +81,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         orphan_seconds=_number(get(f"{own}ORPHAN_SECONDS"), 30.0),
         user=get(f"{own}USER"),
         tether=_flag(get(f"{own}TETHER")),
+        director=get(f"{own}DIRECTOR"),
     )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from manager.simulator.direction import Scripted
+
 JSON = "application/json; charset=utf-8"
 PLAIN_JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -53,6 +55,8 @@ class Request(NamedTuple):
     """Reads the body piece by piece, once."""
     is_gone: Callable[[], bool]
     """Whether the client has hung up."""
+    scripted: Scripted | None = None
+    """What the model is to say, if a test has decided on that."""
 
     def body(self) -> bytes:
         return b"".join(self.chunks())

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from manager.simulator import embeddings, tokens
 from manager.simulator.json_schema import UnsupportedSchemaError
-from manager.simulator.text import Question, answer
+from manager.simulator.text import Question, answer, scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from manager.simulator.text import Answer
 
@@ -42,12 +42,13 @@ def frames(job: Mapping[str, Any]) -> Iterator[Frame]:
         job["options"].get("seed", -1),
     )
     try:
-        whole = answer(question)
+        script = job.get("scripted")
+        whole = scripted(script, question) if script else answer(question)
     except UnsupportedSchemaError as error:
         yield {"error": f"JSON schema conversion failed: {error}", "status": 400}
         return
     prompt_done = time.monotonic_ns()
-    evaluated, reason = 0, "stop"
+    evaluated, reason = 0, whole.done_reason
     for frame in _tokens(whole, job):
         if frame is None:
             reason = "length"
@@ -73,8 +74,10 @@ def _tokens(whole: Answer, job: Mapping[str, Any]) -> Iterator[Frame | None]:
         left = room
     content = tokens.cut_at_stop(whole.content, job["options"].get("stop") or ())
     position = 0
-    for field, text in (("thinking", whole.thinking), ("content", content)):
-        for token in tokens.split(text):
+    pieces: Iterable[str]
+    pieces = _cut(whole.pieces, len(content)) if whole.pieces else tokens.split(content)
+    for field, parts in (("thinking", tokens.split(whole.thinking)), ("content", pieces)):
+        for token in parts:
             if left == 0:
                 yield None
                 return
@@ -90,6 +93,17 @@ def _tokens(whole: Answer, job: Mapping[str, Any]) -> Iterator[Frame | None]:
             yield None
             return
         yield {"tool_calls": [call], "evaluated": cost}
+
+
+def _cut(pieces: Sequence[str], length: int) -> Iterator[str]:
+    """The pieces of a text up to a length."""
+    for piece in pieces:
+        if length < len(piece):
+            if length:
+                yield piece[:length]
+            return
+        yield piece
+        length -= len(piece)
 
 
 def _embedded(job: Mapping[str, Any]) -> Frame:

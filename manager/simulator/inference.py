@@ -43,7 +43,7 @@ def chat(app: App, request: Request) -> Reply | Stream:
         app.scheduler.unload(model)
         return without_tokens(asked, chat_shape, "unload")
     _check_capabilities(model, asked, "chat", ["tools"] if asked.get("tools") else [])
-    run = Run(app, model, asked, _options(model, asked), request.is_gone, started)
+    run = Run(app, model, asked, _options(model, asked), request.is_gone, started, request.scripted)
     whole = [*model.messages, *messages]
     if messages and messages[0].get("role") != "system" and model.system:
         whole = [{"role": "system", "content": model.system}, *whole]
@@ -67,7 +67,7 @@ def generate(app: App, request: Request) -> Reply | Stream:
     _check_capabilities(model, asked, "generate", ["insert"] if asked.get("suffix") else [])
     if "{{" in asked.get("template", "") and "}}" not in asked["template"]:
         raise ApiError(500, "template: :1: unclosed action")
-    run = Run(app, model, asked, _options(model, asked), request.is_gone, started)
+    run = Run(app, model, asked, _options(model, asked), request.is_gone, started, request.scripted)
     messages: list[Part] = []
     system = "" if is_raw else asked.get("system") or model.system
     if prompt:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from manager.simulator.json_check import same, satisfies
+from manager.simulator.json_numbers import number
 from manager.simulator.json_types import is_list, is_object
 from manager.simulator.patterns import matching
 
@@ -16,6 +18,10 @@ Hint = Callable[[str], str | None]
 """A plausible text for a property of a given name, if there is one."""
 
 _MAX_DEPTH = 24
+_DEEP = 10
+"""From here on, only what is required."""
+_TRIES = 12
+_MOST_DIFFERENT = 1000
 _FORMATS = {
     "date-time": "2026-01-01T12:00:00Z",
     "date": "2026-01-01",
@@ -37,6 +43,8 @@ _FORMATS = {
 _OBJECT_WORDS = {"properties", "required", "additionalProperties", "minProperties"}
 _ARRAY_WORDS = {"items", "prefixItems", "minItems", "maxItems", "contains", "uniqueItems"}
 _STRING_WORDS = {"minLength", "maxLength", "pattern", "format"}
+_LEAST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
+_MOST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}
 _NUMBER_WORDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 
 
@@ -48,7 +56,8 @@ def instance(schema: Any, hint: Hint | None = None) -> Any:
     """Make an instance of a schema.
 
     Covers types, properties, enum, const, anyOf, oneOf, allOf, local ``$ref``, lengths, ranges,
-    patterns and formats; ``not`` and ``if`` are not looked at.
+    patterns and formats. ``not``, ``if`` and the like do not guide the search, but what does not
+    satisfy them is not taken either.
 
     Args:
         schema: The schema: a mapping, or True.
@@ -61,13 +70,21 @@ def instance(schema: Any, hint: Hint | None = None) -> Any:
         UnsupportedSchemaError: The type is unknown, a reference leads nowhere or round in
             circles, or nothing can satisfy the schema.
     """
-    return _Builder(schema, hint or (lambda _name: None)).build(schema, "value", 0)
+    builder = _Builder(schema, hint or (lambda _name: None))
+    for salt in range(_TRIES):
+        value = builder.build(schema, "value", 0, salt)
+        if builder.fits(value, schema):
+            return value
+    raise UnsupportedSchemaError("no value found that satisfies the schema")
 
 
 class _Builder:
     def __init__(self, root: Any, hint: Hint) -> None:
         self._root = root
         self._hint = hint
+
+    def fits(self, value: Any, schema: Any) -> bool:
+        return satisfies(value, schema, self._resolve)
 
     def build(self, schema: Any, name: str, depth: int, salt: int = 0) -> Any:
         if depth > _MAX_DEPTH:
@@ -79,8 +96,8 @@ class _Builder:
         flat = self._flatten(schema, depth)
         if "const" in flat:
             return flat["const"]
-        if flat.get("enum"):
-            return _choice(flat["enum"], salt)
+        if is_list(flat.get("enum")):
+            return self._choice(flat, salt)
         for word in ("anyOf", "oneOf"):
             if flat.get(word):
                 return self._first_possible(flat, word, name, depth, salt)
@@ -120,14 +137,29 @@ class _Builder:
         base = {key: value for key, value in flat.items() if key != word}
         options: list[Any] = flat[word]
         problem = UnsupportedSchemaError(f"no option of {word} can be satisfied")
-        # Null comes last: it satisfies, but says nothing.
-        for option in sorted(options, key=_is_null):
-            try:
-                merged = _merged(base, self._flatten(option, depth)) if option is not True else base
-                return self.build(merged, name, depth + 1, salt)
-            except UnsupportedSchemaError as error:
-                problem = error
+        # Null comes last: it satisfies, but says nothing. Deep down it comes first: a schema that
+        # contains itself ends there.
+        is_deep = depth > _DEEP
+        for option in sorted(options, key=lambda each: _is_null(each) != is_deep):
+            for other in range(salt, salt + _TRIES):
+                try:
+                    merged = _merged(base, self._flatten({"allOf": [option]}, depth))
+                    value = self.build(merged, name, depth + 1, other)
+                except UnsupportedSchemaError as error:
+                    problem = error
+                    break
+                # Of oneOf, no other may be satisfied as well.
+                if self.fits(value, flat):
+                    return value
         raise problem
+
+    def _choice(self, flat: dict[str, Any], salt: int) -> Any:
+        """One of the values of an enum that the rest of the schema allows."""
+        allowed = [value for value in flat["enum"] if self.fits(value, flat)]
+        choices = [value for value in allowed if value is not None] or allowed
+        if not choices:
+            raise UnsupportedSchemaError("the schema allows no value of its enum")
+        return choices[salt % len(choices)]
 
     def _by_type(self, flat: dict[str, Any], name: str, depth: int, salt: int) -> Any:
         kind = _type_of(flat)
@@ -139,7 +171,10 @@ class _Builder:
             case "string":
                 return self._string(flat, name, salt)
             case "integer" | "number":
-                return _number(flat, kind == "integer", salt)
+                found = number(flat, kind == "integer", salt)
+                if found is None:
+                    raise UnsupportedSchemaError("no number lies in the range")
+                return found
             case "boolean":
                 return salt % 2 == 0
             case "null":
@@ -150,22 +185,27 @@ class _Builder:
     def _object(self, flat: dict[str, Any], depth: int) -> dict[str, Any]:
         properties: dict[str, Any] = flat.get("properties") or {}
         required: list[str] = flat.get("required") or []
+        most = flat.get("maxProperties", math.inf)
         found: dict[str, Any] = {}
         for key, schema in properties.items():
+            missing = sum(other not in found for other in required)
+            is_optional = key not in required
+            if is_optional and (depth > _DEEP or len(found) + missing >= most):
+                continue
             try:
                 found[key] = self.build(schema, key, depth + 1)
             except UnsupportedSchemaError:
                 # What may be left out ends a schema that contains itself.
-                if key in required:
+                if not is_optional:
                     raise
         extra = flat.get("additionalProperties", True)
         for key in required:
             if key not in found:
                 found[key] = self.build(extra, key, depth + 1)
-        number = 0
+        added = 0
         while len(found) < flat.get("minProperties", 0):
-            number += 1
-            found.setdefault(f"key{number}", self.build(extra, f"key{number}", depth + 1))
+            added += 1
+            found.setdefault(f"key{added}", self.build(extra, f"key{added}", depth + 1))
         return found
 
     def _array(self, flat: dict[str, Any], name: str, depth: int) -> list[Any]:
@@ -176,7 +216,9 @@ class _Builder:
         wanted = min(most, max(least, len(entries), 1))
         if "contains" in flat and len(entries) < most:
             count = flat.get("minContains", 1)
-            entries += [self.build(flat["contains"], name, depth + 1, n) for n in range(count)]
+            # Where there is a rule for every entry, it holds for these too.
+            wish = {"allOf": [flat["contains"], items]} if is_object(items) else flat["contains"]
+            entries += [self.build(wish, name, depth + 1, n) for n in range(count)]
         if items is False or is_list(items):
             return entries
         salt = 0
@@ -188,8 +230,8 @@ class _Builder:
                     break
                 raise
             salt += 1
-            if flat.get("uniqueItems") and entry in entries:
-                if salt > 1000:
+            if flat.get("uniqueItems") and any(same(entry, other) for other in entries):
+                if salt > _MOST_DIFFERENT:
                     raise UnsupportedSchemaError("too few different items")
                 continue
             entries.append(entry)
@@ -219,29 +261,40 @@ def _is_null(option: Any) -> bool:
     return is_object(option) and option.get("type") == "null"
 
 
-def _choice(values: list[Any], salt: int) -> Any:
-    choices = [value for value in values if value is not None] or values
-    return choices[salt % len(choices)]
-
-
 def _merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Two schemas that must both hold, as one."""
     result = dict(first)
     for key, value in second.items():
         old = result.get(key)
         if key == "properties" and is_object(old):
-            result[key] = {**old, **value}
+            both = {name: {"allOf": [old[name], value[name]]} for name in old if name in value}
+            result[key] = {**old, **value, **both}
+        elif key == "type" and old is not None:
+            result[key] = _common_types(old, value)
         elif key == "required" and is_list(old):
             result[key] = list(dict.fromkeys([*old, *value]))
         elif key == "enum" and is_list(old):
-            result[key] = [entry for entry in old if entry in value]
-        elif key in {"minimum", "minLength", "minItems", "minProperties"} and old is not None:
+            result[key] = [entry for entry in old if any(same(entry, other) for other in value)]
+        elif key in _LEAST and old is not None:
             result[key] = max(old, value)
-        elif key in {"maximum", "maxLength", "maxItems", "maxProperties"} and old is not None:
+        elif key in _MOST and old is not None:
             result[key] = min(old, value)
         else:
             result[key] = value
     return result
+
+
+def _common_types(first: Any, second: Any) -> list[str]:
+    """The types that two schemas have in common; every integer is a number."""
+    ones: list[str] = first if is_list(first) else [first]
+    others: list[str] = second if is_list(second) else [second]
+    common = [kind for kind in ones if kind in others]
+    for some, more in ((ones, others), (others, ones)):
+        if "integer" in some and "number" in more and "integer" not in common:
+            common.append("integer")
+    if not common:
+        raise UnsupportedSchemaError(f"nothing is both {first} and {second}")
+    return common
 
 
 def _type_of(flat: Mapping[str, Any]) -> str:
@@ -259,44 +312,3 @@ def _type_of(flat: Mapping[str, Any]) -> str:
         if kinds_of & flat.keys():
             return word
     return "string"
-
-
-def _number(flat: Mapping[str, Any], whole: bool, salt: int) -> int | float:
-    low, high = flat.get("minimum", -math.inf), flat.get("maximum", math.inf)
-    above, below = flat.get("exclusiveMinimum"), flat.get("exclusiveMaximum")
-    # Draft 4 wrote booleans here, which turn the bound beside them into an open one.
-    above = low if above is True else (None if above is False else above)
-    below = high if below is True else (None if below is False else below)
-    step = flat.get("multipleOf") or (1 if whole else None)
-    if whole and step is not None and step != int(step):
-        step = _whole_step(step)
-    for value in _candidates(low, high, above, below, step, salt):
-        value = int(value) if whole else value
-        open_ends = (above is None or value > above) and (below is None or value < below)
-        if low <= value <= high and open_ends:
-            return value
-    raise UnsupportedSchemaError("no number lies in the range")
-
-
-def _whole_step(step: float) -> int:
-    """The least whole number that is a multiple of a fraction such as 0.5 or 2.5."""
-    return next(n for n in range(1, 1_000_001) if (n / step) == int(n / step))
-
-
-def _candidates(
-    low: float,
-    high: float,
-    above: float | None,
-    below: float | None,
-    step: float | None,
-    salt: int,
-) -> list[float]:
-    floor = max(low, -math.inf if above is None else above)
-    ceiling = min(high, math.inf if below is None else below)
-    start = 0 if floor <= 0 <= ceiling else (floor if math.isfinite(floor) else ceiling)
-    if step is None:
-        middle = (floor + ceiling) / 2 if math.isfinite(floor + ceiling) else start + 1
-        part = (ceiling - floor) / (salt + 2) if math.isfinite(ceiling - floor) else salt + 1
-        return [start + salt, floor + part, middle, start, start - salt - 1]
-    first = math.ceil(start / step)
-    return [(first + n) * step for n in (salt, -salt, 1, -1, 0, -2)]

@@ -35,6 +35,9 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     "/api/embed": {"POST": embedding.embed},
     "/api/embeddings": {"POST": embedding.embeddings_of_prompt},
 }
+MODEL_PATHS = frozenset({"/api/generate", "/api/chat", "/api/embed", "/api/embeddings"})
+"""Where it is a model that answers."""
+
 _PLAIN = "text/plain"
 _HTML = "text/html; charset=utf-8"
 
@@ -55,6 +58,11 @@ def find(method: str, path: str) -> Handler | Reply:
         allow = ", ".join(handlers)
         return Reply(405, _PLAIN, b"405 method not allowed", (("Allow", allow),))
     return handlers[method]
+
+
+def is_known(path: str) -> bool:
+    """Whether there is anything at a path."""
+    return _handlers(path) is not None
 
 
 def _handlers(path: str) -> dict[str, Handler] | None:

@@ -18,9 +18,12 @@ from manager.simulator.exchange import ApiError, ClientGone, encode
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from manager.simulator.scheduler import Runner
+
 _GLANCE = 0.1
 """Seconds between looks at whether the client is still there."""
-_DIED = "an error was encountered while running the model: unexpected EOF"
+DIED = "an error was encountered while running the model: unexpected EOF"
+"""What is said of a runner that dies at work."""
 
 Frame = dict[str, Any]
 
@@ -37,7 +40,7 @@ class RunnerProcess:
         on_exit: Called once, from a thread, when the process has ended.
     """
 
-    def __init__(self, model: str, on_exit: Callable[[RunnerProcess], None]) -> None:
+    def __init__(self, model: str, on_exit: Callable[[Runner], None]) -> None:
         command = [sys.executable, "-m", "manager.simulator", "runner", "--model", model]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -108,7 +111,7 @@ class RunnerProcess:
             while not ended:
                 frame = _next_frame(lines, is_gone)
                 if frame is None:
-                    raise ApiError(500, _DIED)
+                    raise ApiError(500, DIED)
                 ended = not frame.keys().isdisjoint(("done", "embeddings", "error"))
                 if "error" in frame:
                     raise ApiError(frame["status"], frame["error"])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from manager.simulator.exchange import ApiError, ClientGone
-from manager.simulator.runner_process import RunnerProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from manager.simulator.environment import Settings
+    from manager.simulator.runner_process import Frame
     from manager.simulator.store import Model
 
 _GLANCE = 0.1
@@ -23,6 +23,31 @@ LoadOptions = tuple[tuple[str, object], ...]
 """Options that take effect when a model is loaded, sorted."""
 
 
+class Runner(Protocol):
+    """What does the work for a loaded model."""
+
+    @property
+    def is_alive(self) -> bool: ...
+
+    def wait_until_ready(self, timeout: float, is_gone: Callable[[], bool]) -> None:
+        """Wait until the model is loaded."""
+        ...
+
+    def frames(self, job: Mapping[str, Any], is_gone: Callable[[], bool]) -> Iterator[Frame]:
+        """Have a job done."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+class StartRunner(Protocol):
+    """Starts the runner of a model."""
+
+    def __call__(self, model: Model, on_exit: Callable[[Runner], None]) -> Runner: ...
+
+
 class Loaded:
     """A model in memory, or on its way there."""
 
@@ -30,7 +55,7 @@ class Loaded:
         self.model = model
         self.options = options
         self.context_length = context_length
-        self.runner: RunnerProcess | None = None
+        self.runner: Runner | None = None
         self.users = 1
         self.keep_alive: float = 0.0
         self.expires_at: float = time.time()
@@ -53,13 +78,15 @@ class Scheduler:
 
     Args:
         settings: Limits and times.
+        start_runner: Starts the runner of a model.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, start_runner: StartRunner) -> None:
         self._settings = settings
+        self._start_runner = start_runner
         self._changed = threading.Condition()
         self._loaded: dict[str, Loaded] = {}
-        self._runners: set[RunnerProcess] = set()
+        self._runners: set[Runner] = set()
         self._waiting = 0
         self._closed = False
         self._spawning = threading.Lock()
@@ -190,11 +217,11 @@ class Scheduler:
             entry.expires_at = time.time() + entry.keep_alive
             self._changed.notify_all()
 
-    def _spawn(self, entry: Loaded) -> RunnerProcess:
+    def _spawn(self, entry: Loaded) -> Runner:
         with self._spawning:
             if self._closed:
                 raise ClientGone
-            runner = RunnerProcess(entry.model.blob_name, self._on_exit)
+            runner = self._start_runner(entry.model, self._on_exit)
             self._runners.add(runner)
             return runner
 
@@ -207,7 +234,7 @@ class Scheduler:
         if self._loaded.get(entry.model.digest) is entry:
             del self._loaded[entry.model.digest]
 
-    def _on_exit(self, runner: RunnerProcess) -> None:
+    def _on_exit(self, runner: Runner) -> None:
         self._runners.discard(runner)
         with self._changed:
             for entry in [e for e in self._loaded.values() if e.runner is runner]:

@@ -14,13 +14,20 @@ from typing import TYPE_CHECKING
 from manager.simulator import origins, routes
 from manager.simulator.app import App
 from manager.simulator.connection import Connection
+from manager.simulator.directed import Directed
 from manager.simulator.exchange import ApiError, ClientGone, Reply, error_reply
 from manager.simulator.go_values import quote, timestamp
+from manager.simulator.runner_process import RunnerProcess
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from manager.simulator.connection import Headers
+    from manager.simulator.direction import Director
     from manager.simulator.environment import Settings
     from manager.simulator.exchange import Request, Stream
+    from manager.simulator.scheduler import Runner, StartRunner
+    from manager.simulator.store import Model
 
 _BACKLOG = 1024
 _STATUS_OF_SIGPIPE = 128 + 13
@@ -61,6 +68,11 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+def start_process(model: Model, on_exit: Callable[[Runner], None]) -> Runner:
+    """Start a child process for a model, as Ollama does."""
+    return RunnerProcess(model.blob_name, on_exit)
+
+
 class Server:
     """A simulated server at a socket.
 
@@ -68,18 +80,31 @@ class Server:
         sock: A listening socket; belongs to the server from now on.
         settings: What the environment asks for.
         log_requests: Whether a line for each request goes to standard output.
+        start_runner: Starts the runner of a model.
+        director: Decides what becomes of each request.
+        crash: Ends the server when the director has it crash; None: `close`.
     """
 
     def __init__(
-        self, sock: socket.socket, settings: Settings, *, log_requests: bool = True
+        self,
+        sock: socket.socket,
+        settings: Settings,
+        *,
+        log_requests: bool = True,
+        start_runner: StartRunner = start_process,
+        director: Director | None = None,
+        crash: Callable[[], None] | None = None,
     ) -> None:
-        self.app: App = App(settings)
+        self.app: App = App(settings, start_runner)
         self._sock = sock
         self._log_requests = log_requests
         self._open: set[socket.socket] = set()
         self._closed = threading.Event()
         name: str = sock.getsockname()[0]
         self._is_local = name.startswith("127.") or name == "::1"
+        self._directed = (
+            None if director is None else Directed(director, self._closed, crash or self.close)
+        )
 
     @property
     def address(self) -> str:
@@ -119,11 +144,10 @@ class Server:
         )
         if isinstance(checked, Reply):
             return checked, ()
-        handler = routes.find(request.method, request.path)
-        if isinstance(handler, Reply):
-            return handler, checked
         try:
-            return handler(self.app, request), checked
+            if self._directed is None:
+                return self._handled(request), checked
+            return self._directed.answer(request, self._handled), checked
         except ApiError as error:
             return error_reply(error), checked
         except (ClientGone, OSError, EOFError):
@@ -132,12 +156,19 @@ class Server:
             log_event(traceback.format_exc(), "ERROR")
             return Reply(500), checked
 
+    def _handled(self, request: Request) -> Reply | Stream:
+        handler = routes.find(request.method, request.path)
+        return handler if isinstance(handler, Reply) else handler(self.app, request)
+
     def _serve(self, sock: socket.socket, peer: str) -> None:
         def log(method: str, path: str, status: int, seconds: float) -> None:
             if self._log_requests:
                 log_request(peer, method, path, status, seconds)
 
         self._open.add(sock)
+        if self._closed.is_set():
+            # Accepted just before the end, and too late to be cut with the others.
+            sock.close()
         try:
             Connection(sock, self.answer, log).serve()
         finally:

@@ -44,6 +44,9 @@ class Answer(NamedTuple):
     thinking: str
     content: str
     tool_calls: list[dict[str, Any]]
+    pieces: Sequence[str] = ()
+    """The content as it is to be cut, if that was asked for."""
+    done_reason: str = "stop"
 
 
 class Question(NamedTuple):
@@ -77,6 +80,31 @@ def answer(question: Question) -> Answer:
     if called is not None:
         return Answer(thinking, "", [called])
     return Answer(thinking, _prose(question, prompt), [])
+
+
+def scripted(script: Mapping[str, Any], question: Question) -> Answer:
+    """The answer that a test has asked for.
+
+    Args:
+        script: The fields of a `manager.simulator.direction.Scripted`.
+        question: What the model is asked; thinking is left out if it is not asked for.
+    """
+    prompt = _last_user_text(question.messages)
+    calls = [
+        {
+            "id": _call_id(f"{index}{name}", prompt),
+            "function": {"index": index, "name": name, "arguments": arguments},
+        }
+        for index, (name, arguments) in enumerate(script["tool_calls"])
+    ]
+    pieces: Sequence[str] = script["pieces"]
+    return Answer(
+        thinking=script["thinking"] if question.think else "",
+        content="".join(pieces),
+        tool_calls=calls,
+        pieces=pieces if len(pieces) > 1 else (),
+        done_reason=script["done_reason"],
+    )
 
 
 def _last_user_text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -138,6 +166,8 @@ def _tool_call(question: Question, prompt: str) -> dict[str, Any] | None:
         parts = {part.lower() for part in _WORD.findall(spaced.replace("_", " "))}
         if name and (name in prompt or (parts - _PLAIN_VERBS) & words):
             arguments = _arguments(function.get("parameters") or {}, prompt)
+            if arguments is None:
+                continue
             function_call = {"index": 0, "name": name, "arguments": arguments}
             return {"id": _call_id(name, prompt), "function": function_call}
     return None
@@ -147,13 +177,14 @@ def _call_id(name: str, prompt: str) -> str:
     return f"call_{zlib.crc32(f'{name}{prompt}'.encode('utf-8', 'replace')):08x}"
 
 
-def _arguments(parameters: Mapping[str, Any], prompt: str) -> dict[str, Any]:
+def _arguments(parameters: Mapping[str, Any], prompt: str) -> dict[str, Any] | None:
+    """Arguments that satisfy the parameters of a tool; None if there are none to be found."""
     texts = _telling_texts(prompt)
     try:
         value = instance({"type": "object", **parameters}, hint=lambda _name: next(texts, None))
     except UnsupportedSchemaError:
-        return {}
-    return value if is_object(value) else {}
+        return None
+    return value if is_object(value) else None
 
 
 def _telling_texts(prompt: str) -> Iterator[str]:

@@ -92,6 +92,22 @@ def test_the_model_is_named_as_an_argument_or_in_the_environment(name: str, run:
         assert "Traceback" not in done.stderr
 
 
+def test_the_example_of_tests_passes(tmp_path: Path) -> None:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "XDG_"))}
+    folder = EXAMPLES / "testing"
+    quiet = ["-p", "no:cacheprovider", "-p", "no:asyncio", "-p", "no:xdist", "-W", "error"]
+    done = subprocess.run(
+        [sys.executable, "-B", "-m", "pytest", *quiet, "--basetemp", tmp_path / "temp", folder],
+        env={**clean, "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed in " in done.stdout
+
+
 def test_cmdcraft_prints_the_command_alone_on_standard_output(run: Run) -> None:
     done = run("cmdcraft", "list", "all", "files")
     assert done.stdout == "simulated command\n"

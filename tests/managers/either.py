@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from manager import AsyncOllamaManager, ChatStream, GenerateStream, OllamaManager
+from manager import AsyncOllamaManager, ChatStream, EmbedStream, GenerateStream, OllamaManager
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -23,7 +23,7 @@ PATIENCE = 30.0
 Make = Callable[..., Any]
 """Makes a manager: takes its keywords, returns it or what stands for it."""
 
-_PLAIN = ("status", "config", "events", "partial")
+_PLAIN = ("status", "config", "events", "partial", "done", "set_log_level")
 _END = object()
 
 
@@ -37,12 +37,14 @@ class Threaded:
         self.target = target
 
     def __getattr__(self, name: str) -> Any:
-        is_stream = isinstance(self.target, ChatStream | GenerateStream)
+        is_stream = isinstance(self.target, ChatStream | EmbedStream | GenerateStream)
         value = getattr(self.target, "close" if name == "aclose" and not is_stream else name)
         if name in _PLAIN:
             return value
         if name == "text":
             return _each(value)
+        if name == "embed_many":
+            return lambda *args, **kwargs: Threaded(value(*args, **kwargs))
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             result = await asyncio.to_thread(value, *args, **kwargs)

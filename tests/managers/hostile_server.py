@@ -22,6 +22,7 @@ class Exchange:
     def __init__(self, connection: socket.socket, head: str, body: bytes, server: Hostile) -> None:
         self.head = head
         self.body = body
+        self.kept = False
         self._connection = connection
         self._server = server
 
@@ -53,6 +54,12 @@ class Exchange:
         self.start(status, length, *headers, kind=kind or "application/json")
         self.write(body)
 
+    def answer_and_stay(self, body: bytes) -> None:
+        """A whole answer, after which the connection takes another request."""
+        self.kept = True
+        head = f"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        self.write(head.encode() + b"\r\n\r\n" + body)
+
     def wait(self, seconds: float) -> None:
         """Say nothing for a while, or until the server is closed."""
         self._server.closing.wait(seconds)
@@ -64,11 +71,15 @@ class Hostile:
     Its address has a path, so that managers take it for one on another machine.
     """
 
-    def __init__(self, *actions: Action) -> None:
+    def __init__(self, *actions: Action, reading_pause: float = 0.0) -> None:
         self._actions = actions
+        self._reading_pause = reading_pause
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self.closing = threading.Event()
+        self.accepted = 0
+        self.ended = 0
+        """How many connections nothing goes on on any more."""
         self.requests: list[str] = []
         self.bodies: list[bytes] = []
         self.first_pieces: list[bytes] = []
@@ -97,38 +108,55 @@ class Hostile:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError), connection:
-            data = b""
-            while b"\r\n\r\n" not in data:
-                piece = connection.recv(65536)
-                if not piece:
-                    return
-                data += piece
-            first = piece if data == piece else b""
-            head, _, body = data.partition(b"\r\n\r\n")
-            text = head.decode("latin-1")
-            length = next(
-                (
-                    int(line.partition(":")[2])
-                    for line in text.split("\r\n")
-                    if line.lower().startswith("content-length:")
-                ),
-                0,
-            )
-            while len(body) < length:
-                body += connection.recv(65536)
-            self.first_pieces.append(first)
-            self.heads.append(text)
-            self.requests.append(text.partition("\r\n")[0])
-            self.bodies.append(body)
-            action = self._actions[min(len(self.requests), len(self._actions)) - 1]
-            action(Exchange(connection, text, body, self))
+            while self._serve_one(connection):
+                pass
         self._open.discard(connection)
+        self.ended += 1
+
+    def _serve_one(self, connection: socket.socket) -> bool:
+        """Answer a request; whether another one may follow."""
+        data = b""
+        while b"\r\n\r\n" not in data:
+            piece = connection.recv(65536)
+            if not piece:
+                return False
+            data += piece
+        first = piece if data == piece else b""
+        head, _, body = data.partition(b"\r\n\r\n")
+        text = head.decode("latin-1")
+        length = next(
+            (
+                int(line.partition(":")[2])
+                for line in text.split("\r\n")
+                if line.lower().startswith("content-length:")
+            ),
+            0,
+        )
+        while len(body) < length:
+            self.closing.wait(self._reading_pause)
+            if not (piece := connection.recv(65536)):
+                return False
+            body += piece
+        if "transfer-encoding: chunked" in text.lower():  # kept as it was sent
+            while not body.endswith(b"0\r\n\r\n"):
+                if not (piece := connection.recv(65536)):
+                    return False
+                body += piece
+        self.first_pieces.append(first)
+        self.heads.append(text)
+        self.requests.append(text.partition("\r\n")[0])
+        self.bodies.append(body)
+        action = self._actions[min(len(self.requests), len(self._actions)) - 1]
+        exchange = Exchange(connection, text, body, self)
+        action(exchange)
+        return exchange.kept
 
 
 def chat_line(content: Any = "", **fields: Any) -> bytes:
@@ -153,6 +181,10 @@ def cut(exchange: Exchange) -> None:
 
 def fine(exchange: Exchange) -> None:
     exchange.answer(ANSWER)
+
+
+def stays(exchange: Exchange) -> None:
+    exchange.answer_and_stay(ANSWER)
 
 
 def says(body: bytes, status: int = 200, *headers: str, kind: str = "") -> Action:

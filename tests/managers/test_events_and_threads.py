@@ -60,6 +60,7 @@ async def test_a_stream_left_early_is_told_as_finished_once(m: Any) -> None:
 async def test_a_broken_stream_is_told_as_failed_once(make: Make, managed: dict[str, Any]) -> None:
     async with make(**managed) as m:
         stream = await m.chat("simulated", "hello", stream=True)
+        await anext(aiter(stream))  # or it would be asked for again
         heard = Heard(m)
         os.kill(m.status().pid, signal.SIGKILL)
         for _ in range(2):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from manager import (
 )
 from manager.ndjson import LineSplitter
 
-from .either import Heard, free_port
+from .either import Heard, free_port, until
 from .hostile_server import (
     ANSWER,
     LAST,
@@ -602,15 +603,85 @@ async def test_the_total_limit_without_an_answer(make: Make, stream: bool) -> No
             assert (caught.value.timeout, caught.value.seconds) == ("total", 0.3)
 
 
+def drips_its_head(exchange: Exchange) -> None:
+    exchange.write(b"HTTP/1.1 200 X\r\nX-Long: ")
+    while True:
+        exchange.write(b"x")
+        exchange.wait(0.02)
+
+
+def puts_off(exchange: Exchange) -> None:
+    while True:
+        exchange.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+        exchange.wait(0.02)
+
+
+def puts_off_at_once(exchange: Exchange) -> None:
+    while True:
+        exchange.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
+
+
+@pytest.mark.parametrize("act", [drips_its_head, puts_off, puts_off_at_once])
+@pytest.mark.parametrize("limit", ["total", "first_token"])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_limits_of_an_answer_that_never_quite_begins(
+    make: Make, act: Any, limit: str, stream: bool
+) -> None:
+    with Hostile(act) as server:
+        async with using(make, server) as m:
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "hi", stream=stream, timeout=Timeouts(**{limit: 1}))
+            assert (caught.value.timeout, caught.value.seconds) == (limit, 1)
+            assert f"Timeouts({limit}=...)" in str(caught.value.hint)
+        assert len(server.requests) <= 1, "it is not sent again"
+
+
+async def test_the_total_limit_of_an_error_that_drips(make: Make) -> None:
+    def act(exchange: Exchange) -> None:
+        exchange.start(400, "Content-Length: 1000")
+        while True:
+            exchange.write(b"x")
+            exchange.wait(0.02)
+
+    with Hostile(act) as server:
+        async with using(make, server) as m:
+            for stream in (False, True):
+                with pytest.raises(RequestTimeoutError) as caught:
+                    await m.chat("m", "hi", stream=stream, timeout=Timeouts(total=0.4))
+                assert caught.value.timeout == "total"
+
+
+async def test_the_total_limit_of_a_request_that_is_read_slowly(make: Make) -> None:
+    with Hostile(fine, reading_pause=0.02) as server:
+        async with using(make, server) as m:
+            with pytest.raises(RequestTimeoutError) as caught:
+                await m.chat("m", "x" * 100_000_000, timeout=Timeouts(total=0.7))
+            assert caught.value.timeout == "total"
+        assert server.requests == []
+
+
+async def test_an_answer_that_begins_late_is_read_to_its_end(make: Make) -> None:
+    """The limit for the head of an answer is none for its body."""
+
+    def act(exchange: Exchange) -> None:
+        exchange.wait(0.2)
+        streams(*([chat_line("a")] * 24), LAST, pause=0.1)(exchange)
+
+    with Hostile(act) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(first_token=2))
+            assert await texts(stream) == ["a"] * 24
+
+
 async def test_the_total_limit_of_a_stream_that_drips(make: Make) -> None:
     drip = streams(*([chat_line("a")] * 400), pause=0.05)
     with Hostile(drip) as server:
         async with using(make, server) as m:
-            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=0.4))
+            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=2))
             before = time.monotonic()
             with pytest.raises(RequestTimeoutError) as caught:
                 await texts(stream)
-            assert time.monotonic() - before < 5
+            assert time.monotonic() - before < 12
             assert caught.value.timeout == "total"
             assert caught.value.partial.message.content.startswith("aa")
 
@@ -618,7 +689,7 @@ async def test_the_total_limit_of_a_stream_that_drips(make: Make) -> None:
 async def test_the_total_limit_of_a_stream_that_falls_silent(make: Make) -> None:
     with Hostile(silent_after(chat_line("a"))) as server:
         async with using(make, server) as m:
-            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=0.4, chunk=30))
+            stream = await m.chat("m", "hi", stream=True, timeout=Timeouts(total=2, chunk=30))
             with pytest.raises(RequestTimeoutError) as caught:
                 await texts(stream)
             assert caught.value.timeout == "total"
@@ -651,6 +722,40 @@ async def test_the_budget_of_retries(make: Make) -> None:
             with pytest.raises(ServerUnavailableError):
                 await m.chat("m", "hi")
         assert 2 < len(server.requests) < 100
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_limit_that_passes_late_ends_no_other_call(
+    make: Make, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a call is over, its connection is another's."""
+    late: list[Any] = []
+
+    def never_called_off(_: float, function: Any) -> Any:
+        late.append(function)
+        return lambda: None
+
+    for shell in ("async", "sync"):
+        monkeypatch.setattr(f"manager._{shell}.lines.later_{shell}", never_called_off)
+    fired = threading.Event()
+
+    def after_that(exchange: Exchange) -> None:
+        fired.wait(30)
+        exchange.answer(ANSWER)
+
+    first = chat_line("a") + LAST if stream else ANSWER
+    with Hostile(lambda exchange: exchange.answer_and_stay(first), after_that) as server:
+        async with using(make, server) as m:
+            answer = await m.chat("m", "hi", stream=stream, timeout=Timeouts(total=60))
+            if stream:
+                await answer.final()
+            other = asyncio.ensure_future(m.chat("m", "hi"))
+            await until(lambda: len(server.requests) == 2, "the other call")
+            for function in late:
+                function()
+            fired.set()
+            assert (await other).message.content == "fine"
+        assert (len(server.requests), server.accepted) == (2, 1)
 
 
 async def test_closing_ends_a_stream_of_a_silent_server(make: Make) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import json
@@ -13,6 +14,7 @@ import pytest
 
 from manager import (
     APIError,
+    BadRequestError,
     InvalidRequestError,
     ModelNotFoundError,
     OutputParseError,
@@ -25,7 +27,7 @@ from manager import (
 )
 
 from .either import Heard, until
-from .hostile_server import Hostile, chat_line, cut, fine, says, streams
+from .hostile_server import Hostile, chat_line, cut, fine, says, silent_after, streams
 from .test_hostile import QUICK, using
 
 if TYPE_CHECKING:
@@ -248,6 +250,92 @@ async def test_wrong_rules_are_refused(make: Make, retry: Any, says_so: str) -> 
         assert server.requests == []
 
 
+def head_only(exchange: Exchange) -> None:
+    exchange.start_chunked()
+
+
+DIED = json.dumps({"error": "llama runner process has terminated: exit status 2"}).encode() + b"\n"
+
+
+@pytest.mark.parametrize("first", [head_only, streams(b"\n", ends=False), streams(DIED)])
+@pytest.mark.parametrize("method", ["chat", "generate"])
+async def test_a_stream_that_is_lost_before_its_first_chunk_is_sent_again(
+    make: Make, first: Any, method: str
+) -> None:
+    line = chat_line("fine", response="fine")
+    last = chat_line(response="", done=True, done_reason="stop")
+    with Hostile(first, cut, first, streams(line, last)) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await getattr(m, method)("m", "hi", stream=True)
+            assert [text async for text in stream.text] == ["fine"]
+            finished = await heard.until("request.finished")
+        assert len(server.requests) == finished.attempts == 4
+        assert heard.names.count("request.started") == 1
+        assert heard.names.count("request.retried") == 3
+        assert "request.failed" not in heard.names
+
+
+async def test_a_stream_that_never_gets_to_its_first_chunk_ends(make: Make) -> None:
+    with Hostile(head_only) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await stream.final()
+            failed = await heard.until("request.failed")
+        error = caught.value
+        assert failed.error is error
+        assert len(server.requests) == error.attempts == len(error.tried) == 4
+        assert (error.reason, error.partial) == ("connection_lost", None)
+        assert error.request_id == failed.request_id
+
+
+@pytest.mark.parametrize("retry", [False, {"max_attempts": 1}])
+async def test_a_stream_is_sent_again_by_the_rules_of_its_call(make: Make, retry: Any) -> None:
+    with Hostile(head_only) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True, retry=retry)
+            with pytest.raises(StreamInterruptedError) as caught:
+                await stream.final()
+        assert len(server.requests) == caught.value.attempts == 1
+
+
+async def test_a_stream_that_is_refused_when_sent_again_says_so(make: Make) -> None:
+    with Hostile(head_only, says(b'{"error":"no"}', 400)) as server:
+        async with using(make, server) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            with pytest.raises(BadRequestError, match="no") as caught:
+                await stream.final()
+        assert len(server.requests) == caught.value.attempts == 2
+
+
+async def test_closing_a_stream_that_is_being_sent_again(make: Make) -> None:
+    with Hostile(head_only, silent_after(), fine) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+
+            async def read() -> list[str]:
+                return [text async for text in stream.text]
+
+            reader = asyncio.ensure_future(read())
+            await until(lambda: len(server.requests) == 2, "the second attempt")
+            await stream.close()
+            assert await asyncio.wait_for(reader, 20) == []
+            await heard.until("request.finished")
+        assert len(server.requests) == 2
+        assert "request.failed" not in heard.names
+
+
+async def test_a_create_that_is_lost_before_its_first_line_is_not_sent_again(make: Make) -> None:
+    with Hostile(head_only) as server:
+        async with using(make, server) as m:
+            with pytest.raises(StreamInterruptedError):
+                await m.create_model("m", from_model="base")
+        assert len(server.requests) == 1
+
+
 async def test_the_event_holds_the_error_that_is_raised(make: Make) -> None:
     with Hostile(streams(chat_line("a"))) as server:
         async with using(make, server) as m:
@@ -301,7 +389,8 @@ async def test_a_broken_stream_says_all_that_its_cause_did(make: Make) -> None:
             with pytest.raises(StreamInterruptedError) as caught:
                 await stream.final()
     error = caught.value
-    assert (error.reason, error.raw) == ("context_size_exceeded", inner)
+    assert error.code == error.reason == "context_size_exceeded"
+    assert error.raw == inner
     assert "num_ctx" in str(error.hint)
     assert not error.retryable
 
@@ -430,11 +519,15 @@ async def test_repair_is_tried_once_and_only_on_request(
 ) -> None:
     with Hostile(says(written('{"name": 5}'))) as server:
         async with using(make, server) as m:
+            heard = Heard(m)
             with pytest.raises(OutputParseError) as caught:
                 await m.chat_parsed("m", "Who?", Person, repair=repair)
+            await heard.until("request.finished", requests)
         assert len(server.requests) == requests
         error = caught.value
         assert (error.model, error.endpoint, error.text) == ("m", "POST /api/chat", '{"name": 5}')
+        finished = await heard.until("request.finished", requests)
+        assert (error.request_id, error.attempts) == (finished.request_id, 1)
         assert error.partial.message.content == error.text
 
 

@@ -58,6 +58,8 @@ async def inference(m: AsyncOllamaManager) -> None:
     assert_type(await m.generate("llama3.2", "Roses are"), GenerateResponse)
     assert_type(await m.generate("llama3.2", "Roses", stream=True), AsyncGenerateStream)
     assert_type(await m.embed("all-minilm", "one"), EmbedResponse)
+    async for vector in m.embed_many("all-minilm", ["one"]):
+        assert_type(vector, list[float])
     assert_type(await m.embed_array("all-minilm", "one"), NDArray[np.float32])
     answers = await asyncio.gather(*(m.chat("llama3.2", text) for text in ("one", "two")))
     assert_type(answers, list[ChatResponse])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from manager import AsyncOllamaManager, OllamaManager  # noqa: TC001 (as in a user's code)
+from manager.testing import Busy, OllamaServer  # noqa: TC001
 
 
 def options(m: OllamaManager) -> None:
@@ -37,3 +38,10 @@ async def not_awaited(m: AsyncOllamaManager) -> None:
     m.chat("llama3.2", "Hello").message  # type: ignore[attr-defined]
     for _ in await m.chat("llama3.2", "Hello", stream=True):  # type: ignore[attr-defined]
         pass
+
+
+def scripts(server: OllamaServer) -> None:
+    server.reply(3)  # type: ignore[arg-type]
+    server.fail_next(Busy)  # type: ignore[arg-type]
+    server.fail_next(Busy(after=1))  # type: ignore[call-arg]
+    server.requests[0].promt  # type: ignore[attr-defined]

@@ -134,4 +134,6 @@ def embed(m: OllamaManager) -> None:
     answer = m.embed("all-minilm", ["one", "two"], dimensions=64)
     assert_type(answer, EmbedResponse)
     assert_type(answer.embeddings, list[list[float]])
+    for vector in m.embed_many("all-minilm", ["one"], batch_size=8, on_progress=print):
+        assert_type(vector, list[float])
     assert_type(m.embed_array("all-minilm", "one"), NDArray[np.float32])

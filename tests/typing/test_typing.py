@@ -13,7 +13,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FILES = ["sync_manager.py", "async_manager.py", "mistakes.py"]
+FILES = ["sync_manager.py", "async_manager.py", "server_for_tests.py", "mistakes.py"]
 MARK = re.compile(r"  # type: ignore\[[a-z-]+\]")
 
 pytestmark = pytest.mark.timeout(300)

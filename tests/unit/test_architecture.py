@@ -18,7 +18,7 @@ ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path
 
 PURE = """
     accumulate arguments calls chunk_joining default defaults errors events extra_body hosts
-    http images in_flight json_values keep_alive messages missing model_requests names
+    hold http images in_flight json_values keep_alive messages missing model_requests names
     narrowing ndjson options progress quantities redaction requests retry schemas
     server_settings shown spelling status timeouts tool_functions tools types version
 """.split()  # noqa: SIM905
@@ -92,7 +92,9 @@ def test_pure_modules_import_no_io(name: str) -> None:
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_do_not_know_the_shells(name: str) -> None:
     for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
-        assert not re.match(r"manager\.(_async|_sync|cli|demo|simulator|waiting_\w+)\b", module)
+        assert not re.match(
+            r"manager\.(_async|_sync|cli|demo|simulator|testing|waiting_\w+)\b", module
+        )
         assert not re.match(r"ollama_api\.api\b", module)
 
 
@@ -101,6 +103,25 @@ def test_nothing_else_knows_the_command_line_and_the_demo() -> None:
         if not {"cli", "demo"} & set(path.relative_to(PACKAGE).parts):
             for module in imported(path, at_run_time_only=False):
                 assert not re.match(r"manager\.(cli|demo)\b", module), path
+
+
+def test_nothing_else_knows_what_is_for_tests() -> None:
+    for path in ALL:
+        if not within(path, {"testing"}):
+            for module in imported(path, at_run_time_only=False):
+                assert not re.match(r"manager\.testing\b|_?pytest\b", module), relative(path)
+
+
+def test_what_is_for_tests_knows_the_simulator_only() -> None:
+    for path in (PACKAGE / "testing").rglob("*.py"):
+        for module in imported(path, at_run_time_only=False):
+            root = module.partition(".")[0]
+            if root == "manager":
+                assert re.match(r"manager\.(errors|simulator|testing)\b", module), relative(path)
+            elif root == "pytest":
+                assert path.name == "plugin.py", relative(path)
+            else:
+                assert root in sys.stdlib_module_names, f"{relative(path)} imports {module}"
 
 
 def test_the_supervisor_imports_the_standard_library_and_errors_only() -> None:
@@ -141,7 +162,7 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    speakers = ("transport", "lines", "network")
+    speakers = ("transport", "lines", "network", "pool", "wire")
     allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
     for path in ALL:
         if relative(path) not in {*allowed, "failures.py"}:
@@ -232,6 +253,15 @@ def test_the_classes_are_cheap_to_import() -> None:
         assert f"manager.{'_async' if name.startswith('Async') else '_sync'}.manager" in loaded
         assert not {module.partition(".")[0] for module in loaded} & {*HEAVY, "inspect", "logging"}
         assert not loaded & {"manager.config", "manager.requests", "manager.timeouts"}
+
+
+def test_the_plugin_for_pytest_is_cheap_to_import() -> None:
+    loaded = modules_after(
+        "import pytest; before |= set(sys.modules); import manager.testing.plugin"
+    )
+    ours = {"manager", "manager.testing", "manager.testing.plugin"}
+    assert {name for name in loaded if name.startswith("manager")} == ours
+    assert not {name.partition(".")[0] for name in loaded - ours} & {*HEAVY, "multiprocessing"}
 
 
 def test_a_sync_manager_does_without_asyncio() -> None:

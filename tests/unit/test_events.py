@@ -30,6 +30,7 @@ NAMES = {
     "request.retried",
     "request.finished",
     "request.failed",
+    "request.cancelled",
     "model.progress",
     "config.reloaded",
     "config.rejected",

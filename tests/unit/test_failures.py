@@ -452,3 +452,10 @@ def test_which_error_lines_may_pass(message: str, retryable: bool) -> None:
 def test_timeout_error_without_a_limit(which: str) -> None:
     none = ResolvedTimeouts(connect=None, first_token=None, chunk=None, total=None)
     assert timeout_error(which, none).seconds is None
+
+
+def test_only_a_full_queue_of_ollama_is_mended_by_its_settings() -> None:
+    full = b'{"error":"server busy, please try again.  maximum pending requests exceeded"}'
+    other = b'{"error":"rate limit exceeded"}'
+    assert "max_queue" in str(error_from_status(503, {}, full).hint)
+    assert "max_queue" not in str(error_from_status(429, {}, other).hint)

@@ -103,6 +103,18 @@ def test_is_local(text: str, is_local: bool) -> None:
     assert parse_host(text).is_local is is_local
 
 
+@pytest.mark.parametrize("text", ["http://127.0.0.1/path", "https://localhost", "[::1]/path", "::"])
+def test_is_loopback(text: str) -> None:
+    assert parse_host(text).is_loopback
+
+
+@pytest.mark.parametrize(
+    "text", ["http://192.168.0.2/path", "https://gpu-box", "localhost.example"]
+)
+def test_is_not_loopback(text: str) -> None:
+    assert not parse_host(text).is_loopback
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

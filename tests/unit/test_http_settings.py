@@ -12,8 +12,8 @@ from manager.http import http_settings
 if TYPE_CHECKING:
     from manager.http import HttpSettings
 
-LOCAL = ["127.0.0.1:1", "localhost:1", "[::1]:1", "0.0.0.0:1", "127.9.9.9:1"]
-REMOTE = ["http://gpu-box:1", "http://10.0.0.1:1", "http://127.0.0.1:1/path"]
+LOCAL = ["127.0.0.1:1", "localhost:1", "[::1]:1", "0.0.0.0:1", "127.9.9.9:1", "127.0.0.1:1/path"]
+REMOTE = ["http://gpu-box:1", "http://10.0.0.1:1", "http://gpu-box:1/path"]
 
 
 def settings(**keywords: Any) -> HttpSettings:
@@ -56,6 +56,7 @@ def test_this_machine_is_reached_without_proxy(host: str) -> None:
     assert client.proxy is None
     assert client.trust_env is False
     assert client.ssl_context() is False
+    assert settings(host="https://localhost", proxy="http://proxy:3128").client.proxy is None
 
 
 @pytest.mark.parametrize("host", ["http://gpu-box:1", "https://gpu-box"])

@@ -78,17 +78,17 @@ def test_a_long_line_in_small_pieces_comes_whole() -> None:
 
 def seconds_for(pieces: int) -> float:
     """How long a line takes that comes in so many pieces."""
-    began = time.perf_counter()
+    began = time.thread_time()
     splitter = LineSplitter()
     for _ in range(pieces):
         splitter.feed(b"x" * 64)
     assert splitter.finish() == b"x" * (64 * pieces)
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 def test_the_cost_of_a_line_grows_with_its_length_and_no_faster() -> None:
     short = min(seconds_for(2_000) for _ in range(5))
-    long = min(seconds_for(32_000) for _ in range(3))
+    long = min(seconds_for(32_000) for _ in range(5))
     assert long < short * 16 * 6, "16 times as long; were it copied with each piece, 256 times"
 
 

@@ -12,9 +12,11 @@ import pytest
 import manager
 from manager import (
     AsyncChatStream,
+    AsyncEmbedStream,
     AsyncGenerateStream,
     AsyncOllamaManager,
     ChatStream,
+    EmbedStream,
     GenerateStream,
     OllamaManager,
 )
@@ -23,9 +25,10 @@ PAIRS = [
     (AsyncOllamaManager, OllamaManager),
     (AsyncChatStream, ChatStream),
     (AsyncGenerateStream, GenerateStream),
+    (AsyncEmbedStream, EmbedStream),
 ]
 # What waits for nothing, in either class.
-PLAIN = {"status", "config", "events", "text", "partial"}
+PLAIN = {"status", "config", "events", "text", "partial", "embed_many", "done", "set_log_level"}
 RENAMED = {"aclose": "close"}
 PROTOCOL = {
     "__aenter__": "__enter__",
@@ -42,6 +45,7 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     "status": (),
     "server_log": ("lines=50",),
     "reload_config": (),
+    "set_log_level": ("level",),
     "close": (),
     "list_models": (),
     "list_running": (),
@@ -90,6 +94,17 @@ CONTRACT: dict[str, tuple[str, ...]] = {
     "embed": (
         "model_name",
         "text",
+        "*dimensions=None",
+        "*truncate=None",
+        "*timeout=DEFAULT",
+        "**option_kwargs",
+    ),
+    "embed_many": (
+        "model_name",
+        "texts",
+        "*batch_size=64",
+        "*concurrency=4",
+        "*on_progress=None",
         "*dimensions=None",
         "*truncate=None",
         "*timeout=DEFAULT",
@@ -225,3 +240,26 @@ def test_what_methods_take_and_return_is_exported() -> None:
                 words = re.findall(r"\b[A-Z]\w+(?:Response|Dict)\b|\bOptions\b", str(annotation))
                 missing |= {word for word in words if not hasattr(manager, word)}
     assert not missing
+
+
+# What sends no request of its own, or asks the supervisor.
+NO_REQUEST = (PLAIN - {"embed_many"}) | {
+    "start_server",
+    "stop_server",
+    "restart_server",
+    "server_log",
+    "reload_config",
+    "close",
+    "aclose",
+}
+
+
+@pytest.mark.parametrize("cls", [AsyncOllamaManager, OllamaManager], ids=lambda cls: cls.__name__)
+def test_every_request_takes_a_timeout_and_rules_for_retries(cls: type) -> None:
+    for name in public(cls) - NO_REQUEST:
+        parameters = inspect.signature(getattr(cls, name)).parameters
+        for word, form in (("timeout", "TimeoutInput"), ("retry", "RetryInput")):
+            assert word in parameters, f"{cls.__name__}.{name} takes no {word}="
+            assert parameters[word].kind is inspect.Parameter.KEYWORD_ONLY
+            assert parameters[word].annotation == form
+            assert parameters[word].default is manager.DEFAULT

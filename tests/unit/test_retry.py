@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -212,8 +213,8 @@ def test_the_budget_begins_with_the_first_failure_and_excuses_a_killed_runner(
     now += 100  # the answer was long in the making
     assert call.delay_after(lost, supervised=True) == 0.0
     now += 100
-    call.asked_at = now - 99
-    call.hang_up = lambda: None
+    call.hold.asked_at = now - 99
+    call.hold.take(Mock())
     call.resend()
     assert call.delay_after(lost, supervised=True) == 0.0
     now += 100

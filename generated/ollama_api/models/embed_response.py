@@ -8,9 +8,8 @@ from attrs import define, field
 from ..types import (
     MISSING,
     integer,
-    list_of,
     mapping,
-    number,
+    number_lists,
     read,
     text,
 )
@@ -49,9 +48,7 @@ class EmbedResponse:
         if type(value) is not str:
             self.model = read(text, value, "model")
         value = pop("embeddings", MISSING)
-        self.embeddings = (
-            [] if value is None else read(list_of(list_of(number)), value, "embeddings")
-        )
+        self.embeddings = [] if value is None else read(number_lists, value, "embeddings")
         if not rest:  # Most pieces of a stream hold no more than this.
             self.total_duration = None
             self.load_duration = None

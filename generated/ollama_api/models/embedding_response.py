@@ -7,9 +7,8 @@ from attrs import define, field
 
 from ..types import (
     MISSING,
-    list_of,
     mapping,
-    number,
+    numbers,
     read,
 )
 
@@ -36,7 +35,7 @@ class EmbeddingResponse:
         pop = rest.pop
         self = cls.__new__(cls)
         value = pop("embedding", MISSING)
-        self.embedding = [] if value is None else read(list_of(number), value, "embedding")
+        self.embedding = [] if value is None else read(numbers, value, "embedding")
         self.additional_properties = rest
         return self
 

@@ -1,0 +1,1 @@
+"""What a call costs the client, side by side with ollama-python."""

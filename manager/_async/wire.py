@@ -1,0 +1,97 @@
+"""What the calls of a manager do to a connection of httpcore."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from manager.connections import shut_down
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from manager.calls import Call
+
+__all__ = ["AsyncWire", "sent_now"]
+
+sent_now: ContextVar[Call[Any] | None] = ContextVar("sent_now", default=None)
+
+# Of a call with a total limit so many bytes are sent at a time: each piece may take a while.
+_PIECE = 65_536
+
+
+class AsyncWire:
+    """Lets each call know the connection that it is sent on, and sends and reads in its limits.
+
+    httpcore tells of the connection only once it answers, and its timeouts begin anew with each
+    byte. A head that waits for its body is sent with it; one without a body, to a proxy, with the
+    empty piece that httpcore writes at the end of each request.
+
+    Args:
+        connection: The network stream; its ``write`` is replaced, and at times its ``read``.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        # the connection has this object, not the other way round
+        self._known: Callable[[], Any] = weakref.ref(connection)
+        self._owner = os.getpid()
+        kind: Any = connection.__class__
+        self._write: Any = kind.write
+        self._read: Any = kind.read
+        self._left: Callable[[], float | None] = _no_limit
+        self._head = b""
+        connection.write = self._send
+
+    async def _send(self, data: bytes, timeout: float | None = None) -> None:
+        call = sent_now.get()
+        if call is not None:
+            call.hold.take(self)
+            if call.head_waits:
+                self._head, call.head_waits = data, False
+                return
+        if self._head:
+            data, self._head = self._head + data, b""
+        if call is None or call.timeouts.total is None:
+            await self._write(self._known(), data, timeout)
+            return
+        for start in range(0, len(data), _PIECE):
+            if (left := _smaller(timeout, call.left())) is not None and left <= 0:
+                raise httpx.WriteTimeout("the request was not read in time")
+            await self._write(self._known(), data[start : start + _PIECE], left)
+
+    async def _receive(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = _smaller(timeout, self._left())
+        if left is not None and left <= 0:
+            raise httpx.ReadTimeout("the answer did not come in time")
+        data: bytes = await self._read(self._known(), max_bytes, left)
+        return data
+
+    def read_within(self, left: Callable[[], float | None]) -> None:
+        """Have each read end in time; ``left`` tells how many seconds there are."""
+        self._left = left
+        if (connection := self._known()) is not None:
+            connection.read = self._receive
+
+    def read_freely(self) -> None:
+        """Have the connection read as it was made to, without a detour."""
+        self._left = _no_limit
+        if (connection := self._known()) is not None:
+            connection.__dict__.pop("read", None)
+
+    def hang_up(self) -> None:
+        """End the connection: whoever waits for it wakes up."""
+        shut_down(self._known(), self._owner)
+
+
+def _no_limit() -> None:
+    return None
+
+
+def _smaller(timeout: float | None, left: float | None) -> float | None:
+    if left is None or timeout is None:
+        return timeout if left is None else left
+    return min(timeout, left)

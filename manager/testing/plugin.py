@@ -1,0 +1,70 @@
+"""The pytest plugin: fixtures, a marker and a setting. Loads nothing until a fixture is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from manager.testing.server import OllamaServer
+
+_MARKER = """\
+ollama_server(models=None, token_seconds=0, load_seconds=0, pull_seconds=0, env=None): \
+what the simulated Ollama of the fixtures ollama_server and ollama_server_process is like\
+"""
+_MODELS = "models that the simulated Ollama of the fixture ollama_server has at the start"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the setting ``ollama_models``."""
+    parser.addini("ollama_models", type="args", default=[], help=_MODELS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker ``ollama_server``."""
+    config.addinivalue_line("markers", _MARKER)
+
+
+@pytest.fixture
+def ollama_server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
+    """A simulated Ollama of this test's own, in a thread; what it says and does is scripted.
+
+    The setting ``ollama_models`` says which models it has; the marker
+    ``@pytest.mark.ollama_server(models=[...], token_seconds=0.01)`` what else it is like.
+    """
+    yield from _running(request, process=False)
+
+
+@pytest.fixture
+def ollama_server_process(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
+    """A simulated Ollama of this test's own in a process of its own, scripted all the same."""
+    yield from _running(request, process=True)
+
+
+@pytest.fixture
+def ollama_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Sets ``OLLAMA_HOST`` to the test's server, and gives it: an address and a port.
+
+    That is `ollama_server_process` if the test asks for it, else `ollama_server`.
+    """
+    process = "ollama_server_process" in request.fixturenames
+    name = "ollama_server_process" if process else "ollama_server"
+    server: OllamaServer = request.getfixturevalue(name)
+    monkeypatch.setenv("OLLAMA_HOST", server.host)
+    return server.host
+
+
+def _running(request: pytest.FixtureRequest, *, process: bool) -> Iterator[OllamaServer]:
+    from manager.testing.server import OllamaServer
+
+    marker = request.node.get_closest_marker("ollama_server")
+    settings = {} if marker is None else dict(marker.kwargs)
+    settings.setdefault("models", request.config.getini("ollama_models") or None)
+    with OllamaServer(process=process, **settings) as server:
+        yield server
+        errors = server.errors
+    if errors:
+        raise errors[0]

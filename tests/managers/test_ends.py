@@ -1,0 +1,152 @@
+"""Every call that has begun is told to have ended, once, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from manager import Timeouts
+from manager.ndjson import LineSplitter
+
+from .either import Heard, until
+from .hostile_server import LAST, Hostile, chat_line, cut, fine, silent_after, streams
+from .test_hostile import using
+
+if TYPE_CHECKING:
+    from .either import Make
+    from .hostile_server import Exchange
+
+pytestmark = pytest.mark.usefixtures("each_transport")
+
+ENDS = ("request.finished", "request.failed", "request.cancelled")
+
+
+class Interrupt(BaseException):
+    """Stands for Ctrl-C, which would end the event loop of the test."""
+
+
+def interrupts(*_: Any, **__: Any) -> Any:
+    raise Interrupt
+
+
+async def ended(heard: Heard, name: str = "request.cancelled") -> Any:
+    event = await heard.until(name)
+    assert [heard_of for heard_of in heard.names if heard_of in ENDS] == [name]
+    assert heard.names[0] == "request.started"
+    assert event.request_id == heard.events[0].request_id
+    assert (event.endpoint, event.model) == ("POST /api/chat", "m")
+    assert event.attempts == 1
+    assert event.seconds >= 0
+    return event
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_is_interrupted(
+    make: Make, stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Hostile(fine) as server:
+        async with using(make, server, logging={"level": "calls"}) as m:
+            heard = Heard(m)
+            with monkeypatch.context() as patched:
+                patched.setattr(httpx.Client, "send", interrupts)
+                patched.setattr(httpx.AsyncClient, "send", interrupts)
+                with pytest.raises(Interrupt):
+                    await m.chat("m", "hi", stream=stream)
+            event = await ended(heard)
+            assert event.reason == "Interrupt"
+    calls = [record.__dict__["ollama_call"] for record in caplog.records]
+    assert [call["event"] for call in calls] == ["request", "cancelled"]
+    assert calls[0]["request_id"] == calls[1]["request_id"] == event.request_id
+    assert calls[1]["reason"] == "Interrupt"
+
+
+async def test_a_call_that_is_interrupted_before_it_is_sent_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("manager._async.transport.pause_async", interrupts)
+    monkeypatch.setattr("manager._sync.transport.pause_sync", interrupts)
+    with Hostile(cut) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            with pytest.raises(Interrupt):
+                await m.chat("m", "hi")
+            await ended(heard)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_is_cancelled(make: Make, stream: bool) -> None:
+    with Hostile(silent_after()) as server:
+        async with using(make, server) as m:
+            if hasattr(m, "target"):
+                pytest.skip("threads cannot be cancelled")
+            heard = Heard(m)
+            call = asyncio.ensure_future(m.chat("m", "hi", stream=stream))
+            await until(lambda: server.requests, "the request")
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            assert (await ended(heard)).reason == "CancelledError"
+
+
+async def test_a_stream_whose_reader_is_interrupted(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Hostile(streams(chat_line("a"), LAST)) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            monkeypatch.setattr(LineSplitter, "feed", interrupts)
+            with pytest.raises(Interrupt):
+                await stream.final()
+            await stream.close()
+            assert (await ended(heard)).reason == "Interrupt"
+
+
+async def test_a_stream_that_is_closed_early(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"))) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            async with await m.chat("m", "hi", stream=True):
+                pass
+            await ended(heard, "request.finished")
+
+
+async def test_a_stream_that_is_forgotten(make: Make) -> None:
+    told = threading.Event()
+
+    def endless(exchange: Exchange) -> None:
+        exchange.start_chunked()
+        try:
+            while True:
+                exchange.chunk(chat_line("more"))
+        except OSError:
+            told.set()
+
+    with Hostile(endless) as server:
+        async with using(make, server) as m:
+            heard = Heard(m)
+            stream = await m.chat("m", "hi", stream=True)
+            del stream
+            await until(lambda: gc.collect() >= 0 and told.is_set(), "the server to be told")
+        assert (await ended(heard)).reason == "forgotten"
+
+
+async def test_an_interrupt_after_the_last_line_frees_the_connection(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Hostile(silent_after(chat_line("a"), LAST), fine) as server:
+        async with using(make, server, max_connections=1) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            assert (await anext(aiter(stream))).message.content == "a"
+            monkeypatch.setattr(LineSplitter, "check", interrupts)
+            with pytest.raises(Interrupt):
+                async for _ in stream:
+                    pass
+            await stream.close()
+            answer = await m.chat("m", "hi", timeout=Timeouts(total=20))
+            assert answer.message.content == "fine"

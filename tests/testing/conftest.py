@@ -1,0 +1,55 @@
+"""A server of each kind, and plain HTTP to talk to it with."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from manager.testing import OllamaServer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODELS = ["llama3.2", "qwen3", "all-minilm"]
+
+
+class Asker:
+    """Asks a server questions over plain HTTP."""
+
+    def __init__(self, server: OllamaServer) -> None:
+        self.http = httpx.Client(base_url=server.base_url, timeout=30)
+
+    def chat(self, prompt: str, model: str = "llama3.2", **fields: Any) -> httpx.Response:
+        messages = [{"role": "user", "content": prompt}]
+        body = {"model": model, "messages": messages, "stream": False, **fields}
+        return self.http.post("/api/chat", json=body)
+
+    def text(self, prompt: str, model: str = "llama3.2", **fields: Any) -> str:
+        answer = self.chat(prompt, model, **fields)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["message"]["content"])
+
+    def lines(self, prompt: str, **fields: Any) -> Iterator[dict[str, Any]]:
+        """The lines of a streamed chat, as they come."""
+        messages = [{"role": "user", "content": prompt}]
+        body = {"model": "llama3.2", "messages": messages, **fields}
+        with self.http.stream("POST", "/api/chat", json=body) as answer:
+            assert answer.status_code == 200
+            for line in answer.iter_lines():
+                yield json.loads(line)
+
+
+@pytest.fixture(params=["thread", "process"])
+def server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
+    with OllamaServer(models=MODELS, process=request.param == "process") as running:
+        yield running
+
+
+@pytest.fixture
+def ask(server: OllamaServer) -> Iterator[Asker]:
+    asker = Asker(server)
+    yield asker
+    asker.http.close()
