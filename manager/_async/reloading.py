@@ -167,7 +167,8 @@ class AsyncReloading:
         """
         async with self._turn:
             good = self._unapplied
-            if good is None:
+            if good is None or not self._server.awaits_restart:
+                self._unapplied = None  # the next start will do
                 return False
             accepted, done = self._server.change(self.config, again=True, restart=True)
             await wait_async(accepted)

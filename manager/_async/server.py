@@ -158,9 +158,7 @@ class AsyncServer:
 
     async def start(self) -> ServerStatus:
         """Start the server, or adopt the one that is there."""
-        if self._awaiting is not None and not self._runs:
-            self._settings, self._awaiting = self._awaiting, None
-            await wait_async(self._link.configure(self._settings))
+        await self._take_what_waits()
         return status_from_snapshot(await wait_async(self._link.start()))
 
     async def stop(self) -> None:
@@ -169,6 +167,7 @@ class AsyncServer:
 
     async def restart(self) -> ServerStatus:
         """Stop the managed server and start it again, for everybody."""
+        await self._take_what_waits()
         return status_from_snapshot(await wait_async(self._link.restart()))
 
     async def log(self, lines: int) -> list[str]:
@@ -186,8 +185,13 @@ class AsyncServer:
 
     @property
     def awaits_restart(self) -> bool:
-        """Whether there are settings that wait for the server to be started anew."""
-        return self._awaiting is not None
+        """Whether there are settings that wait for a server that runs to be started anew."""
+        return self._awaiting is not None and self._runs
+
+    async def _take_what_waits(self) -> None:
+        if self._awaiting is not None and not self._runs:
+            self._settings, self._awaiting = self._awaiting, None
+            await wait_async(self._link.configure(self._settings))
 
     def change(
         self,

@@ -168,7 +168,8 @@ class Reloading:
         """
         with self._turn:
             good = self._unapplied
-            if good is None:
+            if good is None or not self._server.awaits_restart:
+                self._unapplied = None  # the next start will do
                 return False
             accepted, done = self._server.change(self.config, again=True, restart=True)
             wait_sync(accepted)

@@ -159,9 +159,7 @@ class Server:
 
     def start(self) -> ServerStatus:
         """Start the server, or adopt the one that is there."""
-        if self._awaiting is not None and not self._runs:
-            self._settings, self._awaiting = self._awaiting, None
-            wait_sync(self._link.configure(self._settings))
+        self._take_what_waits()
         return status_from_snapshot(wait_sync(self._link.start()))
 
     def stop(self) -> None:
@@ -170,6 +168,7 @@ class Server:
 
     def restart(self) -> ServerStatus:
         """Stop the managed server and start it again, for everybody."""
+        self._take_what_waits()
         return status_from_snapshot(wait_sync(self._link.restart()))
 
     def log(self, lines: int) -> list[str]:
@@ -187,8 +186,13 @@ class Server:
 
     @property
     def awaits_restart(self) -> bool:
-        """Whether there are settings that wait for the server to be started anew."""
-        return self._awaiting is not None
+        """Whether there are settings that wait for a server that runs to be started anew."""
+        return self._awaiting is not None and self._runs
+
+    def _take_what_waits(self) -> None:
+        if self._awaiting is not None and not self._runs:
+            self._settings, self._awaiting = self._awaiting, None
+            wait_sync(self._link.configure(self._settings))
 
     def change(
         self,

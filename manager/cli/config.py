@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from rich.table import Table
@@ -74,9 +74,10 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
-        return ", ".join(f"{name}={_shown(item)}" for name, item in value.items()) or "-"
-    if isinstance(value, list | tuple):
-        return " ".join(str(item) for item in value)
+        items = cast("dict[str, object]", value).items()
+        return ", ".join(f"{name}={_shown(item)}" for name, item in items) or "-"
+    if isinstance(value, list):
+        return " ".join(str(item) for item in cast("list[object]", value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

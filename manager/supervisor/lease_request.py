@@ -69,7 +69,7 @@ class LeaseRequest(Record):
 
 
 def _change(value: Any) -> Change:
-    flags = dict.fromkeys(Change._fields, wire.flag)
+    flags = {"drain": wire.flag, "again": wire.flag}
     return Change(**wire.known(wire.mapping(value, wire.anything), flags))
 
 

@@ -62,7 +62,7 @@ class World:
         self.machine: Machine = Machine(settings, self, loop.now, _chance)
         self.ask_in_flight = ask_in_flight
         self.foreign = foreign
-        self.rolled_back = rolled_back
+        self._rolled_back = rolled_back
         self._published = published
         self._loop = loop
         self._server: ServerProcess | None = None
@@ -190,6 +190,10 @@ class World:
             self.arm()
         else:
             self._loop.set_timer("clear", 0.005, self._clear_again)
+
+    def rolled_back(self, error: Mapping[str, Any]) -> None:
+        """Pass on that no server came up with other settings."""
+        self._rolled_back(error)
 
     def published(self, snapshot: Snapshot) -> None:
         """Pass a snapshot on."""

@@ -292,6 +292,38 @@ async def test_on_change_manual_waits_for_restart_server(make: Make, file: File)
         assert (m.status().state, parallel(m), m.config.server.env) == ("ready", "2", {})
 
 
+async def test_on_change_manual_holds_for_the_next_start(make: Make, file: File) -> None:
+    file.save("on_change = 'manual'\nnum_parallel = 1")
+    async with make(config_file=file.path) as m:
+        heard = Heard(m, *CONFIG)
+        await m.start_server()
+        file.save("on_change = 'manual'\nnum_parallel = 2")
+        assert (await heard.until("config.reloaded")).awaits_restart
+        await m.stop_server()
+        assert (await m.restart_server()).state == "ready"
+        assert parallel(m) == "2"
+        file.save("on_change = 'manual'\nnum_parallel = 3")
+        await heard.until("config.reloaded", 2)
+        await m.stop_server()
+        await m.start_server()
+        assert parallel(m) == "3"
+
+
+async def test_a_foreign_server_is_left_alone(
+    make: Make, server: SimulatedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("[server]\nnum_parallel = 1\n")
+    async with make(config_file=path, host=server.host) as m:
+        heard = Heard(m, *CONFIG, "server.restarting", "server.stopped")
+        await m.list_models()
+        path.write_text("[server]\nnum_parallel = 2\n[retry]\nmax_attempts = 2\n")
+        await heard.until("config.reloaded")
+        assert heard.names == ["config.reloaded"]
+        assert m.status().ownership == "foreign"
+        assert await m.list_models()
+
+
 async def test_one_restart_however_many_managers(make: Make, file: File) -> None:
     managers = [make(config_file=file.path) for _ in range(4)]
     heard = [Heard(m) for m in managers]
