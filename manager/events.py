@@ -163,10 +163,16 @@ class ModelProgress(Event):
 
 @attrs.frozen(kw_only=True)
 class ConfigReloaded(Event):
-    """A new configuration is in force (``config.reloaded``)."""
+    """A new configuration is in force (``config.reloaded``), in the server too.
+
+    ``changes`` has each key with its old value, its new value, and when that holds;
+    ``awaits_restart`` says that those of the server wait for ``restart_server()``
+    (``on_change = "manual"``).
+    """
 
     name: EventName = "config.reloaded"
     changes: tuple[ConfigChange, ...]
+    awaits_restart: bool = False
 
 
 @attrs.frozen(kw_only=True)
@@ -179,10 +185,15 @@ class ConfigRejected(Event):
 
 @attrs.frozen(kw_only=True)
 class ConfigRolledBack(Event):
-    """The server did not come up with new settings; the last good ones are back."""
+    """The server did not come up with new settings; the last good ones are back.
+
+    ``changes`` has what of ``[server]`` is as it was before; nothing where the server was not
+    touched, since it was clear beforehand.
+    """
 
     name: EventName = "config.rolled_back"
     error: OllamaManagerError
+    changes: tuple[ConfigChange, ...] = ()
 
 
 Listener: TypeAlias = Callable[[Event], object]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from manager.supervisor.agreement import BINARY
 from manager.supervisor.restarts import RestartPolicy
 from manager.supervisor.settings import LivenessPolicy, ServerSettings
 
 if TYPE_CHECKING:
     from manager.config import ManagerConfig
 
-__all__ = ["server_settings"]
+__all__ = ["same_server", "server_settings", "without_restart"]
 
 
 def server_settings(config: ManagerConfig) -> ServerSettings:
@@ -40,4 +41,36 @@ def server_settings(config: ManagerConfig) -> ServerSettings:
             threshold=server.liveness_threshold,
         ),
         runner_timeout=server.runner_timeout,
+        file=config.source.expected_path,
+        filed=_from_file(config),
+        read_at=config.source.read_at,
     )
+
+
+def without_restart(running: ServerSettings, wanted: ServerSettings) -> ServerSettings:
+    """Return the settings that a server runs with, and of others what needs no restart."""
+    return running.with_policies_of(wanted).replace(
+        linger=wanted.linger, autostart=wanted.autostart
+    )
+
+
+def same_server(one: ServerSettings, other: ServerSettings) -> bool:
+    """Say whether the supervisor need not hear that the one settings have become the other."""
+    return one.replace(read_at=0.0) == other.replace(read_at=0.0)
+
+
+def _from_file(config: ManagerConfig) -> tuple[str, ...]:
+    """Name what is in ``binary`` and ``env`` because the file says so."""
+    names: list[str] = []
+    environment = config.server_environment()
+    for path, origin in config.source.origins.items():
+        table, _, key = path.partition(".")
+        if origin.kind != "file" or table != "server":
+            continue
+        if key == "env":
+            names += config.server.env
+        elif key == "binary":
+            names.append(BINARY)
+        elif f"OLLAMA_{key.upper()}" in environment:
+            names.append(f"OLLAMA_{key.upper()}")
+    return tuple(sorted(names))

@@ -23,7 +23,9 @@ __all__ = [
     "connect_sync",
     "home_sync",
     "later_sync",
+    "lock_sync",
     "pause_sync",
+    "perform_sync",
     "run_sync",
     "wait_sync",
 ]
@@ -121,3 +123,13 @@ def begin_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> B
 def any_done_sync(calls: Iterable[Begun[T]]) -> None:
     """Return once one of ``calls`` is over."""
     wait(list(calls), return_when=FIRST_COMPLETED)
+
+
+def lock_sync() -> threading.Lock:
+    """Return what one caller at a time holds, also while it waits."""
+    return threading.Lock()
+
+
+def perform_sync(home: object, work: Callable[[], None]) -> None:
+    """Have ``work`` done, on this thread."""
+    work()

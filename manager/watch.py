@@ -6,9 +6,11 @@ import logging
 import os
 import threading
 import time
-from typing import TYPE_CHECKING
+import weakref
+from typing import TYPE_CHECKING, TypeAlias
 
 from manager.config.files import digest_of
+from manager.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,12 +18,21 @@ if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
     from watchdog.observers.api import BaseObserver, ObservedWatch
 
-__all__ = ["ConfigWatcher", "watched_folders"]
+    _Listener: TypeAlias = "weakref.ReferenceType[Callable[[], object]]"
+
+__all__ = ["ConfigWatcher", "watch_file", "watched_folders"]
 
 # Editors write in several steps: wait until nothing has happened for this long ...
 _QUIET_SECONDS = 0.05
 # ... but not for ever, when somebody never stops saving.
 _MAX_WAIT_SECONDS = 0.25
+# A change may cost a restart: when one comes soon after another, wait for the last of them.
+_BUSY_SECONDS = 1.0
+_QUIET_SECONDS_WHEN_BUSY = 0.5
+_MAX_WAIT_SECONDS_WHEN_BUSY = 5.0
+# Programs that end soon are spared the import of watchdog: the file is looked at in the meantime.
+_FIRST_SECONDS = 1.0
+_FIRST_LOOK_SECONDS = 0.05
 # What no event tells (network file systems, a folder that was swapped) is found by looking.
 _LOOK_SECONDS = 5.0
 _LOOK_SECONDS_WITHOUT_EVENTS = 1.0
@@ -42,6 +53,7 @@ class ConfigWatcher:
         on_change: Called without arguments; what it raises is logged.
         digest: SHA-256 of the content that was loaded, so that a change between loading and
             watching is seen; by default the content that is there at :meth:`start`.
+        is_wanted: Asked now and then; watching ends when it says no.
     """
 
     def __init__(
@@ -50,7 +62,9 @@ class ConfigWatcher:
         on_change: Callable[[], object],
         *,
         digest: str | None = None,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._is_wanted = is_wanted
         self._path = os.path.abspath(os.path.expanduser(path))
         self._on_change = on_change
         self._digest = digest
@@ -61,6 +75,8 @@ class ConfigWatcher:
         self._watches: dict[tuple[str, int, int], ObservedWatch] = {}
         self._names: frozenset[str] = frozenset()
         self._signature: tuple[int, ...] | None = None
+        self._observe_at: float | None = None
+        self._told_at: float | None = None
 
     def start(self) -> None:
         """Begin to watch; a second call does nothing."""
@@ -80,10 +96,14 @@ class ConfigWatcher:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_STOP_SECONDS)
 
+    def look(self) -> None:
+        """Look now whether anything has changed, and whether it is still wanted."""
+        self._wake.set()
+
     def _run(self) -> None:
         try:
-            self._start_observer()
-            while not self._stopped.is_set():
+            self._observe_at = time.monotonic() + _FIRST_SECONDS
+            while not self._stopped.is_set() and self._is_wanted():
                 self._step()
         except Exception:
             _log.exception("watching %s has ended", self._path)
@@ -91,8 +111,7 @@ class ConfigWatcher:
             self._stop_observer()
 
     def _step(self) -> None:
-        look_seconds = _LOOK_SECONDS if self._observer else _LOOK_SECONDS_WITHOUT_EVENTS
-        was_woken = self._wake.wait(look_seconds)
+        was_woken = self._wake.wait(self._look_seconds())
         if was_woken:
             self._debounce()
         if self._stopped.is_set():
@@ -101,21 +120,35 @@ class ConfigWatcher:
         signature = self._read_signature()
         if not was_woken and signature == self._signature:
             return
-        if not was_woken and signature is not None:
-            # No event said that somebody has finished writing.
-            self._stopped.wait(_QUIET_SECONDS)
-            signature, before = self._read_signature(), signature
-            if signature != before:
-                return
-        self._signature = signature
+        if not was_woken:
+            self._debounce()  # no event said that somebody has finished writing
+        self._signature = self._read_signature()
         self._compare()
 
+    def _look_seconds(self) -> float:
+        if self._observe_at is not None:
+            if time.monotonic() < self._observe_at:
+                return _FIRST_LOOK_SECONDS
+            self._observe_at = None
+            self._start_observer()
+        return _LOOK_SECONDS if self._observer else _LOOK_SECONDS_WITHOUT_EVENTS
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._told_at is not None and time.monotonic() - self._told_at < _BUSY_SECONDS
+
     def _debounce(self) -> None:
-        deadline = time.monotonic() + _MAX_WAIT_SECONDS
+        quiet, wait = _QUIET_SECONDS, _MAX_WAIT_SECONDS
+        if self._is_busy:
+            quiet, wait = _QUIET_SECONDS_WHEN_BUSY, _MAX_WAIT_SECONDS_WHEN_BUSY
+        deadline = time.monotonic() + wait
+        seen = self._read_signature()
         while not self._stopped.is_set():
             self._wake.clear()
             left = deadline - time.monotonic()
-            if left <= 0 or not self._wake.wait(min(_QUIET_SECONDS, left)):
+            was_woken = self._wake.wait(max(0.0, min(quiet, left)))
+            seen, before = self._read_signature(), seen
+            if left <= 0 or not (was_woken or seen != before):
                 return
 
     def _compare(self) -> None:
@@ -123,6 +156,7 @@ class ConfigWatcher:
         if digest is None or digest == self._digest:
             return
         self._digest = digest
+        self._told_at = time.monotonic()
         try:
             self._on_change()
         except Exception:
@@ -212,6 +246,83 @@ class ConfigWatcher:
         for path in (event.src_path, event.dest_path):
             if os.path.basename(os.fsdecode(path)) in self._names:
                 self._wake.set()
+
+
+class _Watches:
+    """The watchers of this process: one for each file, however many managers follow it.
+
+    Listeners are known weakly. Nothing happens when one is collected, which may be anywhere, also
+    where a lock is held: the watcher finds out, and ends when it was the last one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watchers: dict[str, tuple[ConfigWatcher, list[_Listener]]] = {}
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child: without the parent's threads, and what they hold."""
+        self._lock = threading.Lock()
+        keep(*self._watchers.values())
+        self._watchers = {}
+
+    def add(self, path: str, listener: _Listener) -> Callable[[], None]:
+        """Have a listener called when a file has changed, until the result is called."""
+        with self._lock:
+            known = self._watchers.get(path)
+            if known is None:
+                listeners: list[_Listener] = []
+                watcher = ConfigWatcher(
+                    path,
+                    lambda: _tell(path, listeners),
+                    is_wanted=lambda: self._is_wanted(path, listeners),
+                )
+                known = self._watchers[path] = (watcher, listeners)
+            watcher, listeners = known
+            listeners.append(listener)
+            watcher.start()
+
+        def remove() -> None:
+            with self._lock:
+                if listener in listeners:
+                    listeners.remove(listener)
+            watcher.look()
+
+        return remove
+
+    def _is_wanted(self, path: str, listeners: list[_Listener]) -> bool:
+        with self._lock:
+            listeners[:] = [listener for listener in listeners if listener() is not None]
+            if not listeners:
+                del self._watchers[path]
+            return bool(listeners)
+
+
+def _tell(path: str, listeners: list[_Listener]) -> None:
+    for listener in list(listeners):
+        call = listener()
+        try:
+            if call is not None:
+                call()
+        except Exception:
+            _log.exception("applying %s failed", path)
+
+
+_watches = _Watches()
+
+
+def watch_file(path: str, listener: Callable[[], object]) -> Callable[[], None]:
+    """Have a method called, on a thread of its own, when the content of a file has changed.
+
+    Args:
+        path: The file; it need not exist.
+        listener: A method that is called without arguments, for as long as its object is there;
+            what it raises is logged.
+
+    Returns:
+        What ends this.
+    """
+    return _watches.add(path, weakref.WeakMethod(listener))
 
 
 def _identity(folder: str) -> tuple[str, int, int] | None:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from manager.blobs import local_files as local_files
     from manager.cloud_requests import build_web_fetch_request as build_web_fetch_request
     from manager.cloud_requests import build_web_search_request as build_web_search_request
-    from manager.config import resolve_config as resolve_config
+    from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
     from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
@@ -78,7 +78,7 @@ _MODULES = {
     "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.cloud_requests": ("build_web_fetch_request", "build_web_search_request"),
-    "manager.config": ("resolve_config",),
+    "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
     "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),

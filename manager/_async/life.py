@@ -35,7 +35,8 @@ class AsyncServerMethods:
             ServerStartError: It exited, was not ready in time, or the port is taken.
             ServerNotOwnedError: ``host`` is not this machine.
         """
-        return await self._session.server.start()
+        await self._session.start_server()
+        return self._session.server.status()
 
     async def stop_server(self) -> None:
         """Stop the managed server for everybody: SIGTERM, then SIGKILL, its runners included.
@@ -50,6 +51,8 @@ class AsyncServerMethods:
     async def restart_server(self) -> ServerStatus:
         """Stop the managed server and start it again, for everybody.
 
+        Settings that wait for this (``on_change = "manual"``) are put in force.
+
         Returns:
             The status once it answers.
 
@@ -57,7 +60,8 @@ class AsyncServerMethods:
             ServerNotOwnedError: The server is foreign or remote; it is left alone.
             ServerStartError: It did not come up again.
         """
-        return await self._session.server.restart()
+        await self._session.restart_server()
+        return self._session.server.status()
 
     def status(self) -> ServerStatus:
         """Return what is known of the server: a snapshot, no I/O."""
@@ -92,14 +96,18 @@ class AsyncServerMethods:
         return (await self._session.send(request, timeout=timeout, retry=retry)).version
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
-        """Read the configuration file and environment again.
+        """Read the configuration file and the environment again, as the watcher does by itself.
+
+        Calls that start afterwards use what has changed. Where a setting of the server has, it is
+        started anew as ``on_change`` says, and this returns when it is ready.
 
         Returns:
-            What has changed. A changed server setting takes effect with the next call, which
-            starts the server anew.
+            What has changed; nothing for a manager that was given a ``ManagerConfig``.
 
         Raises:
-            ConfigError: The new configuration is wrong; the one in force stays.
+            ConfigError: The new configuration is wrong, or others use the server with settings
+                that contradict it; the one in force stays.
+            ServerStartError: The server did not come up with it; the last good one is back.
         """
         return await self._session.reload_config()
 
@@ -123,9 +131,11 @@ class AsyncServerMethods:
     @property
     def config(self) -> ManagerConfig:
         """The configuration in force."""
+        self._session.reloading.watch()
         return self._session.config
 
     @property
     def events(self) -> Events:
         """Where to subscribe to what happens."""
+        self._session.reloading.watch()
         return self._session.events

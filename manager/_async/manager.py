@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
 from manager._async import late
@@ -58,8 +57,8 @@ class AsyncOllamaManager(
         config_file: str | os.PathLike[str] | None = None,
         **settings: Unpack[ManagerSettings],
     ) -> None:
-        resolve = partial(late.resolve_config, config, config_file, settings)
-        self._session: AsyncSession = late.AsyncSession(resolve(), resolve)
+        sources = late.ConfigSources(config, config_file, settings)
+        self._session: AsyncSession = late.AsyncSession(sources)
 
     async def __aenter__(self) -> Self:
         self._session.check_open()

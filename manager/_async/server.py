@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
@@ -12,7 +13,7 @@ import attrs
 from manager.errors import ServerUnavailableError
 from manager.events import ServerEvent
 from manager.forks import renew_in_children
-from manager.server_settings import server_settings
+from manager.server_settings import same_server, server_settings, without_restart
 from manager.status import Ownership, ServerState, ServerStatus, status_from_snapshot
 from manager.waiting_async import wait_async
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from manager.errors import OllamaManagerError
     from manager.events import EventName, Events
     from manager.supervisor.link import SupervisorLink
+    from manager.supervisor.settings import ServerSettings
     from manager.supervisor.states import Snapshot
 
 __all__ = ["AsyncServer"]
@@ -60,6 +62,7 @@ class AsyncServer:
     ) -> None:
         self._settings = server_settings(config)
         self._while_restarting = config.client.while_restarting
+        self._awaiting: ServerSettings | None = None  # until the server is started anew
         self._events = events
         self._in_flight = in_flight
         self._waiting = waiting
@@ -155,6 +158,7 @@ class AsyncServer:
 
     async def start(self) -> ServerStatus:
         """Start the server, or adopt the one that is there."""
+        await self._take_what_waits()
         return status_from_snapshot(await wait_async(self._link.start()))
 
     async def stop(self) -> None:
@@ -163,6 +167,7 @@ class AsyncServer:
 
     async def restart(self) -> ServerStatus:
         """Stop the managed server and start it again, for everybody."""
+        await self._take_what_waits()
         return status_from_snapshot(await wait_async(self._link.restart()))
 
     async def log(self, lines: int) -> list[str]:
@@ -174,17 +179,74 @@ class AsyncServer:
         await wait_async(self._link.close())
         self._closed = True
 
-    async def configure(self, config: ManagerConfig) -> None:
-        """Use a new configuration; where the server's has changed, it restarts with it.
-
-        Raises:
-            ConfigError: Other managers use the server with the settings that it has.
-        """
+    def use(self, config: ManagerConfig) -> None:
+        """Use what a new configuration says of calls."""
         self._while_restarting = config.client.while_restarting
+
+    @property
+    def awaits_restart(self) -> bool:
+        """Whether there are settings that wait for a server that runs to be started anew."""
+        return self._awaiting is not None and self._runs
+
+    async def _take_what_waits(self) -> None:
+        if self._awaiting is not None and not self._runs:
+            self._settings, self._awaiting = self._awaiting, None
+            await wait_async(self._link.configure(self._settings))
+
+    def change(
+        self,
+        config: ManagerConfig,
+        *,
+        again: bool,
+        manual: bool = False,
+        restart: bool = False,
+    ) -> tuple[Future[None], Future[Any]]:
+        """Ask for the settings of a new configuration; a server that runs is started anew.
+
+        Args:
+            config: The configuration.
+            again: Whether what did not start the last time is tried once more.
+            manual: Whether what needs a restart waits for the next one.
+            restart: Whether the server is started anew in any case.
+
+        Returns:
+            When nobody has anything against it, and when the server runs with it.
+        """
         settings = server_settings(config)
-        if settings != self._settings:
-            await wait_async(self._link.reconfigure(settings))
+        self._awaiting = None
+        if manual and self._runs:
+            later = settings
+            settings = without_restart(self._settings, later)
+            if not same_server(settings, later):
+                self._awaiting = later
+        accepted: Future[None] = Future()
+        done: Future[Any] = Future()
+        if same_server(settings, self._settings) and not restart:
+            accepted.set_result(None)
+            done.set_result(None)
+        elif self._made_link is None:
             self._settings = settings
+            accepted.set_result(None)
+            done.set_result(None)
+        else:
+            drain = config.server.on_change != "now"
+            mode = "restart" if restart else "join"
+            accepted, done = self._link.change(settings, drain=drain, again=again, mode=mode)
+            self._settings = settings
+        return accepted, done
+
+    def restore(self, config: ManagerConfig) -> None:
+        """Ask for the settings of a configuration that held before again."""
+        self._awaiting = None
+        self._settings = server_settings(config)
+        if self._made_link is not None:
+            self._made_link.configure(self._settings)
+
+    @property
+    def _runs(self) -> bool:
+        if self._made_link is None:
+            return False
+        return self._link.snapshot.state not in (ServerState.STOPPED, ServerState.FAILED)
 
     def _changed(self, snapshot: Snapshot) -> None:
         """Tell the listeners; called on the link's thread."""

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import attrs
 
 from manager._async import late
 from manager._async.closing import end_each
+from manager._async.reloading import AsyncReloading, call_log
 from manager._async.server import AsyncServer
 from manager._async.transport import AsyncTransport
-from manager.config import diff_configs
 from manager.default import DEFAULT
 from manager.errors import (
     APIError,
-    ConfigError,
     ModelNotFoundError,
     OllamaManagerError,
     ServerUnavailableError,
 )
-from manager.events import ConfigRejected, ConfigReloaded, Events
-from manager.forks import renew_in_children
+from manager.events import Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
-from manager.logs import CallLog, check_level, configure_logging
+from manager.logs import configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ollama_api.types import Request
 
     from manager._async.lines import AsyncLines
-    from manager.config import ConfigChange, ManagerConfig, Verbosity
+    from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
-    from manager.watch import ConfigWatcher
 
 __all__ = ["AsyncSession"]
 
@@ -48,31 +42,25 @@ class AsyncSession:
     """The parts of one manager and the order in which they end.
 
     Args:
-        config: The configuration in force.
-        reload: Reads the configuration again from where it came from.
+        sources: What the configuration is read from.
+
+    Raises:
+        ConfigError: It is wrong.
     """
 
-    def __init__(self, config: ManagerConfig, reload: Callable[[], ManagerConfig]) -> None:
-        self.config = config
+    def __init__(self, sources: ConfigSources) -> None:
+        config = sources.read()
         self.events = Events()
-        self._reload = reload
-        self._watcher: ConfigWatcher | None = None
-        self._file_changed = False
         self._closed = False
         configure_logging(config.logging)
-        self._configured_level = config.logging.level
         in_flight: InFlight[AsyncLines[Any]] = InFlight()
         self.server = AsyncServer(
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = AsyncTransport(
-            http_settings(config), self.server, self.events, _call_log(config), in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight
         )
-        renew_in_children(self)
-
-    def after_fork(self) -> None:
-        """In a forked child: watch the file anew, for want of the parent's thread."""
-        self._watcher = None
+        self.reloading = AsyncReloading(config, sources, self.server, self._transport, self.events)
 
     @property
     def transport(self) -> AsyncTransport:
@@ -99,7 +87,7 @@ class AsyncSession:
         retry: RetryInput = DEFAULT,
     ) -> tuple[T, Mapping[str, Any]]:
         """Do as ``send``; return also what an error about the answer is to say of the call."""
-        await self._follow_file()
+        await self.reloading.follow()
         try:
             return await self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
@@ -118,7 +106,7 @@ class AsyncSession:
         retry: RetryInput = DEFAULT,
     ) -> AsyncLines[T]:
         """Send ``request`` and return the lines of its answer; a missing model is explained."""
-        await self._follow_file()
+        await self.reloading.follow()
         try:
             return await self._transport.stream(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
@@ -146,20 +134,6 @@ class AsyncSession:
             return error
         return late.explain_age(error, operation_id, answer.version)
 
-    async def _follow_file(self) -> None:
-        """Watch the configuration file, and use what it says for the calls from now on."""
-        if self._watcher is None and self.config.source.path and self.config.server.watch:
-            from manager.watch import ConfigWatcher
-
-            path = self.config.source.path
-            digest = self.config.source.digest
-            self._watcher = ConfigWatcher(path, self._note_change, digest=digest)
-            self._watcher.start()
-        if self._file_changed:
-            self._file_changed = False
-            with contextlib.suppress(ConfigError):  # an event says so; the last good one stays
-                await self.reload_config()
-
     def check_open(self) -> None:
         """Raise ``ServerUnavailableError`` if the manager is closed."""
         if self._closed:
@@ -170,8 +144,21 @@ class AsyncSession:
                 hint="make a new one",
             )
 
-    def _note_change(self) -> None:
-        self._file_changed = True
+    @property
+    def config(self) -> ManagerConfig:
+        """The configuration in force."""
+        return self.reloading.config
+
+    async def start_server(self) -> None:
+        """Start the server, or adopt the one that is there."""
+        await self.reloading.follow()
+        await self.server.start()
+
+    async def restart_server(self) -> None:
+        """Stop the managed server and start it again, with what its settings are by now."""
+        await self.reloading.follow()
+        if not await self.reloading.restart_with_unapplied():
+            await self.server.restart()
 
     def set_log_level(self, level: Verbosity) -> None:
         """Log the calls that start from now on at another verbosity.
@@ -180,11 +167,7 @@ class AsyncSession:
             InvalidRequestError: There is no such verbosity.
             ConfigError: The file to log to cannot be written.
         """
-        before = self.config
-        config = _at_level(before, check_level(level))
-        configure_logging(config.logging, before.logging)
-        self.config = config
-        self._transport.log = _call_log(config)
+        self.reloading.set_log_level(level)
 
     async def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration again and put it in force for the calls that follow.
@@ -193,31 +176,7 @@ class AsyncSession:
             ConfigError: It is wrong; the one in force stays.
         """
         self.check_open()
-        before = self.config
-        try:
-            config = self._reload()
-            # an address holds for the life of a manager
-            server = attrs.evolve(config.server, host=before.server.host)
-            config = attrs.evolve(config, server=server)
-            configured_level = config.logging.level
-            if configured_level == self._configured_level:  # one set at run time stays
-                config = _at_level(config, before.logging.level)
-            changes = tuple(diff_configs(before, config))
-            if not changes:
-                self._configured_level = configured_level
-                return ()
-            settings = http_settings(config)  # refuses a key that would be sent in the clear
-            configure_logging(config.logging, before.logging)
-        except ConfigError as error:
-            self.events.emit(ConfigRejected(error=error))
-            raise
-        self.config = config
-        self._configured_level = configured_level
-        self._transport.log = _call_log(config)
-        await self._transport.configure(settings)
-        await self.server.configure(config)
-        self.events.emit(ConfigReloaded(changes=changes))
-        return changes
+        return await self.reloading.reload()
 
     async def close(self) -> None:
         """End the streams, the connections, the lease and the subscriptions, in this order.
@@ -226,18 +185,9 @@ class AsyncSession:
         """
         self._closed = True
         try:
-            if self._watcher is not None:
-                self._watcher.stop()
+            self.reloading.stop()
         finally:
             try:
                 await end_each((self._transport.close, self.server.close))
             finally:
                 self.events.close()
-
-
-def _call_log(config: ManagerConfig) -> CallLog:
-    return CallLog(config.logging.level, config.client.headers)
-
-
-def _at_level(config: ManagerConfig, level: Verbosity) -> ManagerConfig:
-    return attrs.evolve(config, logging=attrs.evolve(config.logging, level=level))

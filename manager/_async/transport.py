@@ -111,7 +111,7 @@ class AsyncTransport:
         self._lock = threading.Lock()
         self._turns = Turns(None)
 
-    async def configure(self, settings: HttpSettings) -> None:
+    def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
         if settings.client != self._settings.client:
             # open streams keep their connections: the old client is closed at the end

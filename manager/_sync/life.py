@@ -36,7 +36,8 @@ class ServerMethods:
             ServerStartError: It exited, was not ready in time, or the port is taken.
             ServerNotOwnedError: ``host`` is not this machine.
         """
-        return self._session.server.start()
+        self._session.start_server()
+        return self._session.server.status()
 
     def stop_server(self) -> None:
         """Stop the managed server for everybody: SIGTERM, then SIGKILL, its runners included.
@@ -51,6 +52,8 @@ class ServerMethods:
     def restart_server(self) -> ServerStatus:
         """Stop the managed server and start it again, for everybody.
 
+        Settings that wait for this (``on_change = "manual"``) are put in force.
+
         Returns:
             The status once it answers.
 
@@ -58,7 +61,8 @@ class ServerMethods:
             ServerNotOwnedError: The server is foreign or remote; it is left alone.
             ServerStartError: It did not come up again.
         """
-        return self._session.server.restart()
+        self._session.restart_server()
+        return self._session.server.status()
 
     def status(self) -> ServerStatus:
         """Return what is known of the server: a snapshot, no I/O."""
@@ -93,14 +97,18 @@ class ServerMethods:
         return self._session.send(request, timeout=timeout, retry=retry).version
 
     def reload_config(self) -> tuple[ConfigChange, ...]:
-        """Read the configuration file and environment again.
+        """Read the configuration file and the environment again, as the watcher does by itself.
+
+        Calls that start afterwards use what has changed. Where a setting of the server has, it is
+        started anew as ``on_change`` says, and this returns when it is ready.
 
         Returns:
-            What has changed. A changed server setting takes effect with the next call, which
-            starts the server anew.
+            What has changed; nothing for a manager that was given a ``ManagerConfig``.
 
         Raises:
-            ConfigError: The new configuration is wrong; the one in force stays.
+            ConfigError: The new configuration is wrong, or others use the server with settings
+                that contradict it; the one in force stays.
+            ServerStartError: The server did not come up with it; the last good one is back.
         """
         return self._session.reload_config()
 
@@ -124,9 +132,11 @@ class ServerMethods:
     @property
     def config(self) -> ManagerConfig:
         """The configuration in force."""
+        self._session.reloading.watch()
         return self._session.config
 
     @property
     def events(self) -> Events:
         """Where to subscribe to what happens."""
+        self._session.reloading.watch()
         return self._session.events

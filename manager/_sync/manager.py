@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Self, Unpack
 
 from manager._sync import late
@@ -59,8 +58,8 @@ class OllamaManager(
         config_file: str | os.PathLike[str] | None = None,
         **settings: Unpack[ManagerSettings],
     ) -> None:
-        resolve = partial(late.resolve_config, config, config_file, settings)
-        self._session: Session = late.Session(resolve(), resolve)
+        sources = late.ConfigSources(config, config_file, settings)
+        self._session: Session = late.Session(sources)
 
     def __enter__(self) -> Self:
         self._session.check_open()

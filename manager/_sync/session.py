@@ -3,40 +3,34 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import attrs
 
 from manager._sync import late
 from manager._sync.closing import end_each
+from manager._sync.reloading import Reloading, call_log
 from manager._sync.server import Server
 from manager._sync.transport import Transport
-from manager.config import diff_configs
 from manager.default import DEFAULT
 from manager.errors import (
     APIError,
-    ConfigError,
     ModelNotFoundError,
     OllamaManagerError,
     ServerUnavailableError,
 )
-from manager.events import ConfigRejected, ConfigReloaded, Events
-from manager.forks import renew_in_children
+from manager.events import Events
 from manager.http import http_settings
 from manager.in_flight import InFlight
-from manager.logs import CallLog, check_level, configure_logging
+from manager.logs import configure_logging
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from ollama_api.types import Request
 
     from manager._sync.lines import Lines
-    from manager.config import ConfigChange, ManagerConfig, Verbosity
+    from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
-    from manager.watch import ConfigWatcher
 
 __all__ = ["Session"]
 
@@ -49,31 +43,25 @@ class Session:
     """The parts of one manager and the order in which they end.
 
     Args:
-        config: The configuration in force.
-        reload: Reads the configuration again from where it came from.
+        sources: What the configuration is read from.
+
+    Raises:
+        ConfigError: It is wrong.
     """
 
-    def __init__(self, config: ManagerConfig, reload: Callable[[], ManagerConfig]) -> None:
-        self.config = config
+    def __init__(self, sources: ConfigSources) -> None:
+        config = sources.read()
         self.events = Events()
-        self._reload = reload
-        self._watcher: ConfigWatcher | None = None
-        self._file_changed = False
         self._closed = False
         configure_logging(config.logging)
-        self._configured_level = config.logging.level
         in_flight: InFlight[Lines[Any]] = InFlight()
         self.server = Server(
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = Transport(
-            http_settings(config), self.server, self.events, _call_log(config), in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight
         )
-        renew_in_children(self)
-
-    def after_fork(self) -> None:
-        """In a forked child: watch the file anew, for want of the parent's thread."""
-        self._watcher = None
+        self.reloading = Reloading(config, sources, self.server, self._transport, self.events)
 
     @property
     def transport(self) -> Transport:
@@ -100,7 +88,7 @@ class Session:
         retry: RetryInput = DEFAULT,
     ) -> tuple[T, Mapping[str, Any]]:
         """Do as ``send``; return also what an error about the answer is to say of the call."""
-        self._follow_file()
+        self.reloading.follow()
         try:
             return self._transport.ask(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
@@ -119,7 +107,7 @@ class Session:
         retry: RetryInput = DEFAULT,
     ) -> Lines[T]:
         """Send ``request`` and return the lines of its answer; a missing model is explained."""
-        self._follow_file()
+        self.reloading.follow()
         try:
             return self._transport.stream(request, model=model, timeout=timeout, retry=retry)
         except ModelNotFoundError as error:
@@ -145,20 +133,6 @@ class Session:
             return error
         return late.explain_age(error, operation_id, answer.version)
 
-    def _follow_file(self) -> None:
-        """Watch the configuration file, and use what it says for the calls from now on."""
-        if self._watcher is None and self.config.source.path and self.config.server.watch:
-            from manager.watch import ConfigWatcher
-
-            path = self.config.source.path
-            digest = self.config.source.digest
-            self._watcher = ConfigWatcher(path, self._note_change, digest=digest)
-            self._watcher.start()
-        if self._file_changed:
-            self._file_changed = False
-            with contextlib.suppress(ConfigError):  # an event says so; the last good one stays
-                self.reload_config()
-
     def check_open(self) -> None:
         """Raise ``ServerUnavailableError`` if the manager is closed."""
         if self._closed:
@@ -169,8 +143,21 @@ class Session:
                 hint="make a new one",
             )
 
-    def _note_change(self) -> None:
-        self._file_changed = True
+    @property
+    def config(self) -> ManagerConfig:
+        """The configuration in force."""
+        return self.reloading.config
+
+    def start_server(self) -> None:
+        """Start the server, or adopt the one that is there."""
+        self.reloading.follow()
+        self.server.start()
+
+    def restart_server(self) -> None:
+        """Stop the managed server and start it again, with what its settings are by now."""
+        self.reloading.follow()
+        if not self.reloading.restart_with_unapplied():
+            self.server.restart()
 
     def set_log_level(self, level: Verbosity) -> None:
         """Log the calls that start from now on at another verbosity.
@@ -179,11 +166,7 @@ class Session:
             InvalidRequestError: There is no such verbosity.
             ConfigError: The file to log to cannot be written.
         """
-        before = self.config
-        config = _at_level(before, check_level(level))
-        configure_logging(config.logging, before.logging)
-        self.config = config
-        self._transport.log = _call_log(config)
+        self.reloading.set_log_level(level)
 
     def reload_config(self) -> tuple[ConfigChange, ...]:
         """Read the configuration again and put it in force for the calls that follow.
@@ -192,31 +175,7 @@ class Session:
             ConfigError: It is wrong; the one in force stays.
         """
         self.check_open()
-        before = self.config
-        try:
-            config = self._reload()
-            # an address holds for the life of a manager
-            server = attrs.evolve(config.server, host=before.server.host)
-            config = attrs.evolve(config, server=server)
-            configured_level = config.logging.level
-            if configured_level == self._configured_level:  # one set at run time stays
-                config = _at_level(config, before.logging.level)
-            changes = tuple(diff_configs(before, config))
-            if not changes:
-                self._configured_level = configured_level
-                return ()
-            settings = http_settings(config)  # refuses a key that would be sent in the clear
-            configure_logging(config.logging, before.logging)
-        except ConfigError as error:
-            self.events.emit(ConfigRejected(error=error))
-            raise
-        self.config = config
-        self._configured_level = configured_level
-        self._transport.log = _call_log(config)
-        self._transport.configure(settings)
-        self.server.configure(config)
-        self.events.emit(ConfigReloaded(changes=changes))
-        return changes
+        return self.reloading.reload()
 
     def close(self) -> None:
         """End the streams, the connections, the lease and the subscriptions, in this order.
@@ -225,18 +184,9 @@ class Session:
         """
         self._closed = True
         try:
-            if self._watcher is not None:
-                self._watcher.stop()
+            self.reloading.stop()
         finally:
             try:
                 end_each((self._transport.close, self.server.close))
             finally:
                 self.events.close()
-
-
-def _call_log(config: ManagerConfig) -> CallLog:
-    return CallLog(config.logging.level, config.client.headers)
-
-
-def _at_level(config: ManagerConfig, level: Verbosity) -> ManagerConfig:
-    return attrs.evolve(config, logging=attrs.evolve(config.logging, level=level))

@@ -337,6 +337,60 @@ def embed(
     embed_texts(invocation(context), model, texts or [], wanted)
 
 
+config_app: typer.Typer = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="The configuration: what holds, and whether the file is right.",
+)
+app.add_typer(config_app, name="config", rich_help_panel=_SERVER)
+
+
+@config_app.command("show", cls=_Command)
+def show_config(context: typer.Context) -> None:
+    """Show every value that holds, and where it came from; secrets are masked."""
+    from manager.cli.config import show_config
+
+    show_config(invocation(context))
+
+
+@config_app.command("check", cls=_Command)
+def check_config(
+    context: typer.Context,
+    file: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="The file; by default the one that a manager would read.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Say whether the file and the environment are right. Exit code 2: they are not."""
+    from manager.cli.config import check_config
+
+    return check_config(invocation(context), file)
+
+
+@config_app.command("init", cls=_Command)
+def init_config(
+    context: typer.Context,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a file with every key, commented out, for its owner alone."""
+    from manager.cli.config import init_config
+
+    init_config(invocation(context), force=force)
+
+
+@config_app.command("schema", cls=_Command)
+def print_schema(context: typer.Context) -> None:
+    """Print the JSON Schema of the file, for editors."""
+    from manager.cli.config import print_schema
+
+    print_schema(invocation(context))
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command and say how it ended.
 
@@ -381,7 +435,11 @@ def _command_tree() -> TyperGroup:
     group = cast("TyperGroup", get_command(app))
     shared = [option for option in group.params if option.name in SHARED_OPTIONS]
     for command in group.commands.values():
-        command.params += shared
+        if isinstance(command, TyperGroup):
+            for below in command.commands.values():
+                below.params += shared
+        else:
+            command.params += shared
     return group
 
 

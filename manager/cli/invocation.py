@@ -82,7 +82,7 @@ class Invocation:
 
         from manager.config import resolve_config
 
-        config = resolve_config(None, self.config, self._settings())
+        config = resolve_config(None, self.config, self.settings())
         server = attrs.evolve(config.server, watch=False)
         if "server.linger" not in config.source.origins:
             server = attrs.evolve(server, linger=LINGER_SECONDS)
@@ -128,7 +128,8 @@ class Invocation:
             logger.removeHandler(handler)
         self._handlers.clear()
 
-    def _settings(self) -> ManagerSettings:
+    def settings(self) -> ManagerSettings:
+        """The options that set something, as keywords of a manager."""
         settings: ManagerSettings = {}
         if self.host is not None:
             settings["host"] = self.host

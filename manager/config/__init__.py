@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from manager.config.changes import ConfigChange, diff_configs
 from manager.config.model import ConfigSource, ManagerConfig, Origin
-from manager.config.resolve import resolve_config
+from manager.config.resolve import ConfigSources, resolve_config
 from manager.config.server import ServerConfig
 from manager.config.settings import (
     DefaultsSettings,
@@ -33,6 +33,7 @@ __all__ = [
     "ClientConfig",
     "ConfigChange",
     "ConfigSource",
+    "ConfigSources",
     "DefaultsConfig",
     "DefaultsSettings",
     "LoggingConfig",

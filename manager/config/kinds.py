@@ -39,6 +39,14 @@ def _same(value: object) -> object:
     return value
 
 
+def _no_schema() -> Mapping[str, object]:
+    return {}
+
+
+def _either(*schemas: Mapping[str, object]) -> Mapping[str, object]:
+    return {"anyOf": list(schemas)}
+
+
 @attrs.frozen
 class Kind:
     """One kind of value.
@@ -50,6 +58,7 @@ class Kind:
             ``expected`` does not say enough. Reading what was read before changes nothing.
         from_text: Makes what ``read`` takes out of the text of an environment variable.
         from_caller: Makes what ``read`` takes out of what Python code gave.
+        schema: JSON Schema of what TOML may hold, for editors; ``read`` is stricter.
     """
 
     expected: str
@@ -57,6 +66,7 @@ class Kind:
     read: Callable[[object], object]
     from_text: Callable[[str], object] = _same
     from_caller: Callable[[object], object] = _same
+    schema: Mapping[str, object] = attrs.field(factory=_no_schema, kw_only=True)
 
 
 def require(condition: bool) -> None:
@@ -114,6 +124,7 @@ def optional(kind: Kind) -> Kind:
         expected=f'{kind.expected}, or "none"',
         type_name=f'{kind.type_name} or "none"',
         read=read,
+        schema=_either(kind.schema, {"const": "none"}),
     )
 
 
@@ -134,7 +145,8 @@ def choice(*words: str) -> Kind:
         return value
 
     expected = "one of " + ", ".join(f'"{word}"' for word in words)
-    return Kind(expected, " or ".join(f'"{word}"' for word in words), read)
+    type_name = " or ".join(f'"{word}"' for word in words)
+    return Kind(expected, type_name, read, schema={"enum": list(words)})
 
 
 def number(expected: str, type_name: str, *, least: float, most: float) -> Kind:
@@ -146,7 +158,8 @@ def number(expected: str, type_name: str, *, least: float, most: float) -> Kind:
         require(least <= value <= most)
         return value
 
-    return Kind(expected, type_name, read, _number_from_text)
+    schema = {"type": "number", "minimum": least, "maximum": most}
+    return Kind(expected, type_name, read, _number_from_text, schema=schema)
 
 
 def integer(expected: str, *, least: int, most: int) -> Kind:
@@ -158,7 +171,8 @@ def integer(expected: str, *, least: int, most: int) -> Kind:
         require(least <= value <= most)
         return value
 
-    return Kind(expected, "integer", read, _integer_from_text)
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return Kind(expected, "integer", read, _integer_from_text, schema=schema)
 
 
 def _number_from_text(text: str) -> object:
@@ -246,18 +260,47 @@ def _think_from_text(text: str) -> object:
     return {"true": True, "false": False}.get(text.lower(), text)
 
 
-BOOL = Kind("true or false", "bool", _read_bool, bool_from_text)
-JITTER = Kind('true (or "full") or false', 'bool or "full"', _read_jitter, bool_from_text)
-GO_BOOL = unset(Kind('true or false (or "1", "0", "t", "f")', "bool", _read_go_bool))
-DEBUG = unset(Kind("false, true or 2 (trace)", "bool or 2", _read_debug))
+_BOOL = {"type": "boolean"}
+_LINE = {"type": "string", "minLength": 1}
+_GO_WORDS = {"enum": [0, 1, *_GO_BOOLS]}
+
+BOOL = Kind("true or false", "bool", _read_bool, bool_from_text, schema=_BOOL)
+JITTER = Kind(
+    'true (or "full") or false',
+    'bool or "full"',
+    _read_jitter,
+    bool_from_text,
+    schema=_either(_BOOL, {"const": "full"}),
+)
+GO_BOOL = unset(
+    Kind(
+        'true or false (or "1", "0", "t", "f")',
+        "bool",
+        _read_go_bool,
+        schema=_either(_BOOL, _GO_WORDS),
+    )
+)
+DEBUG = unset(
+    Kind(
+        "false, true or 2 (trace)",
+        "bool or 2",
+        _read_debug,
+        schema=_either(_BOOL, _GO_WORDS, {"enum": [2, "2"]}),
+    )
+)
 UINT = unset(integer("a whole number, 0 or more", least=0, most=_MAX_UINT))
 COUNT = integer("a whole number from 1 to 1000000", least=1, most=1_000_000)
 SECONDS = number("a number of seconds, 0 or more", "seconds", least=0, most=_MAX_SECONDS)
 WAIT = number("a number of seconds above 0", "seconds", least=1e-6, most=_MAX_SECONDS)
 FACTOR = number("a number from 1 to 1000", "number", least=1, most=1000)
-TEXT = unset(Kind("one line of text", "text", read_line))
+TEXT = unset(Kind("one line of text", "text", read_line, schema=_LINE))
 DURATION = unset(
-    Kind('a duration as Ollama writes it, such as "5m" or 300', "duration", _read_duration)
+    Kind(
+        'a duration as Ollama writes it, such as "5m" or 300',
+        "duration",
+        _read_duration,
+        schema=_either(_LINE, {"type": "integer"}),
+    )
 )
 KEEP_ALIVE = unset(
     Kind(
@@ -265,11 +308,31 @@ KEEP_ALIVE = unset(
         "seconds or duration",
         _read_keep_alive,
         _number_from_text,
+        schema=_either(_LINE, {"type": "number"}),
     )
 )
 LINGER = Kind(
-    "a number of seconds, 0 or more, or inf", "seconds or inf", _read_linger, _linger_from_text
+    "a number of seconds, 0 or more, or inf",
+    "seconds or inf",
+    _read_linger,
+    _linger_from_text,
+    schema={"type": "number", "minimum": 0},
 )
-WORDS = unset(Kind("text or a list of text without commas", "text or list", _read_words))
-KEY = unset(Kind("one word of ASCII text", "text", _read_key))
-THINK = unset(Kind("true, false or a level", "bool or text", _read_think, _think_from_text))
+WORDS = unset(
+    Kind(
+        "text or a list of text without commas",
+        "text or list",
+        _read_words,
+        schema=_either(_LINE, {"type": "array", "items": _LINE}),
+    )
+)
+KEY = unset(Kind("one word of ASCII text", "text", _read_key, schema=_LINE))
+THINK = unset(
+    Kind(
+        "true, false or a level",
+        "bool or text",
+        _read_think,
+        _think_from_text,
+        schema=_either(_BOOL, _LINE),
+    )
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from manager.config.kinds import (
     Kind,
@@ -17,6 +17,9 @@ from manager.config.kinds import (
 )
 from manager.errors import ConfigError
 from manager.hosts import Address, parse_host
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["BINARY", "CERTIFICATE", "HOST", "PATH", "PROXY", "VERIFY"]
 
@@ -109,8 +112,11 @@ def _read_proxy(value: object) -> object:
     return text
 
 
-HOST = Kind("the address of a server", "address", _read_host)
-PATH = unset(Kind("an absolute path", "path", _read_path, _absolute, _absolute))
+_LINE: Mapping[str, object] = {"type": "string", "minLength": 1}
+_LINES: Mapping[str, object] = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+HOST = Kind("the address of a server", "address", _read_host, schema={"type": "string"})
+PATH = unset(Kind("an absolute path", "path", _read_path, _absolute, _absolute, schema=_LINE))
 BINARY = unset(
     Kind(
         "the name or absolute path of a program, or a list of words that begins with one",
@@ -118,6 +124,7 @@ BINARY = unset(
         _read_binary,
         _binary_from_text,
         _absolute_binary,
+        schema={"anyOf": [_LINE, _LINES]},
     )
 )
 VERIFY = Kind(
@@ -126,6 +133,7 @@ VERIFY = Kind(
     _read_verify,
     _verify_from_text,
     _absolute_verify,
+    schema={"anyOf": [{"type": "boolean"}, _LINE]},
 )
 CERTIFICATE = unset(
     Kind(
@@ -134,6 +142,7 @@ CERTIFICATE = unset(
         _read_certificate,
         _certificate_from_text,
         _absolute_certificate,
+        schema={"anyOf": [_LINE, {**_LINES, "minItems": 2, "maxItems": 2}]},
     )
 )
-PROXY = unset(Kind("an http, https or socks5 URL", "URL", _read_proxy))
+PROXY = unset(Kind("an http, https or socks5 URL", "URL", _read_proxy, schema=_LINE))

@@ -51,8 +51,18 @@ def _read_options(value: object) -> object:
         raise ValueError(f"cannot be used: {error}") from None
 
 
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+
 ENVIRONMENT = Kind(
-    "a table of variables, each a text", "table of text", _read_environment, json_from_text
+    "a table of variables, each a text",
+    "table of text",
+    _read_environment,
+    json_from_text,
+    schema={"type": "object", "additionalProperties": {"type": ["string", "boolean", "integer"]}},
 )
-HEADERS = Kind("a table of headers, each a text", "table of text", _read_headers, json_from_text)
-OPTIONS = Kind("a table of options", "table", _read_options, json_from_text)
+HEADERS = Kind(
+    "a table of headers, each a text", "table of text", _read_headers, json_from_text, schema=_TEXTS
+)
+OPTIONS = Kind(
+    "a table of options", "table", _read_options, json_from_text, schema={"type": "object"}
+)

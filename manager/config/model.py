@@ -54,12 +54,14 @@ class ConfigSource:
         path: The file that was read, or None.
         digest: SHA-256 of that file's content.
         expected_path: The file, whether it exists or not; None where none was looked for.
+        read_at: When that was, on the monotonic clock, in seconds.
         origins: Where each value that is no default came from, by the key's full name.
     """
 
     path: str | None = None
     digest: str | None = None
     expected_path: str | None = None
+    read_at: float = 0.0
     origins: Mapping[str, Origin] = attrs.field(factory=_no_origins)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
+from manager.supervisor.agreement import BINARY, changed, in_the_way, merged
 from manager.supervisor.clients import Client
 from manager.supervisor.lease_request import CLOSED, STOPPED, LeaseRequest, conflict, unknown
 from manager.supervisor.leases import LeaseBook
@@ -14,12 +15,13 @@ from manager.supervisor.protocol import PROTOCOL, encode
 from manager.supervisor.runner_watch import Report, RunnerWatch
 from manager.supervisor.settings import ServerSettings
 from manager.supervisor.states import ServerState
+from manager.supervisor.trials import Trials
 from manager.supervisor.world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from manager.supervisor.loop import Loop
@@ -58,6 +60,8 @@ class Desk:
         self._leases = LeaseBook()
         self._log_path: str | None = None
         self._waiting: list[tuple[Client, int]] = []  # for ready
+        self._trials = Trials()
+        self._command_before: tuple[str, ...] = ()  # while settings are tried
         self._parting: list[tuple[Client, int]] = []  # for the end of everything
         self._quitting = False
         self._ended: str | None = None
@@ -67,6 +71,7 @@ class Desk:
             published=self._published,
             ask_in_flight=self._ask_in_flight,
             foreign=lambda: self._finish("foreign"),
+            rolled_back=self._rolled_back,
         )
         self._machine = self._world.machine
         self._runner_watch = RunnerWatch(
@@ -153,43 +158,115 @@ class Desk:
         if self._quitting:
             self._waiting.append((client, number))  # for the end: the next process will do
             return
-        settings, command, mode = wanted.settings, wanted.command, wanted.mode
-        others = self._leases.others(client.number)
-        idle = self._machine.phase in (Phase.IDLE, Phase.FAILED) and not others
-        other = [] if idle else self._difference(settings, command)
-        if other and others:
-            client.send({"id": number, "error": conflict(settings.address, other)})
+        if wanted.change is not None and client.number not in self._leases:
+            client.send({"id": number, "ok": self._seen().to_dict()})  # for its next lease
             return
-        fresh = settings if idle or other else None
+        others = self._leases.others(client.number)
+        down = (Phase.IDLE, Phase.FAILED) if wanted.change is None else (Phase.IDLE,)
+        idle = self._machine.phase in down and not others
+        names = [] if idle else self._changed(client, wanted)
+        merges = wanted.change is not None or others > 0
+        fresh: ServerSettings | None = None
+        if idle or names:
+            fresh = wanted.settings
+            if names and merges:
+                fresh = merged(self._machine.settings, fresh, names)
+        if names and fresh and (refusal := self._refusal(client, wanted, names, fresh)):
+            client.send({"id": number, "error": refusal})
+            return
+        command = wanted.command
+        if wanted.change is not None and BINARY not in names:
+            command = self._world.command or command
         if (fresh is not None or not self._world.command) and not command:
             client.send({"id": number, "error": {"error": "ServerNotFoundError"}})
             return
+        self._admit(client, number, wanted, idle=idle, holds_for_all=fresh is None)
+        asker = (client.number, number)
+        failed = self._machine.phase is Phase.FAILED and not names
+        given_up = failed and wanted.mode in ("join", "rejoin")
+        if fresh is not None and not given_up:
+            if not self._machine.trying:
+                self._command_before = self._world.command
+            self._world.command = command
+            self._log_path = None
+        drain = wanted.change is None or wanted.change.drain
+        if names and fresh is not None and merges:
+            self._trials.begin(asker, fresh)
+            self._machine.try_settings(fresh, drain=drain)
+        elif wanted.mode == "restart" or names:
+            self._machine.restart(fresh, drain=drain)
+        elif not given_up:
+            self._machine.start(fresh, explicit=wanted.mode == "start")
+        if wanted.change is not None and self._machine.trying:
+            self._trials.join(asker)
+        if wanted.mode == "rejoin":
+            self._machine.doubt()
+        self._answer_waiting()
+
+    def _admit(
+        self,
+        client: Client,
+        number: int,
+        wanted: LeaseRequest,
+        *,
+        idle: bool,
+        holds_for_all: bool,
+    ) -> None:
+        """Enter a lease, and who waits for it."""
+        settings = wanted.settings
         newcomer, client.attached = not client.attached, True
         if newcomer:
             client.in_flight = 0  # nobody need ask it before a drain that is under way can end
-        if fresh is None and client.settings not in (None, settings):
+        if holds_for_all and client.settings not in (None, settings):
             # It was configured anew: what needs no restart holds at once, for everybody.
             self._machine.adopt(settings)
             self._runner_watch.settings_changed()
         client.settings = settings
         self._leases.take(client.number, settings.linger)
         self._waiting.append((client, number))
-        failed = self._machine.phase is Phase.FAILED and mode in ("join", "rejoin")
-        if fresh is not None and not failed:
-            self._world.command = command
-            self._log_path = None
+        if wanted.change is not None:
+            client.send({"accepted": number})
         if newcomer and not idle:
             client.send({"snapshot": self._seen().to_dict()})
-        if mode == "restart" or other:
-            self._machine.restart(fresh)
-        elif not failed:
-            self._machine.start(fresh, explicit=mode == "start")
-        if mode == "rejoin":
-            self._machine.doubt()
-        self._answer_waiting()
 
-    def _difference(self, settings: ServerSettings, command: tuple[str, ...]) -> list[str]:
-        return settings.difference(self._world.command, self._world.environ(), command)
+    def _changed(self, client: Client, wanted: LeaseRequest) -> list[str]:
+        """Name what the server would have to be started anew for."""
+        holds = client.number in self._leases
+        if holds and client.settings == wanted.settings and wanted.change is None:
+            return []  # it has been let in with them; who has changed them since has asked
+        before = client.settings if wanted.change is not None else None
+        environ, command = self._world.environ(), self._world.command
+        return changed(command, environ, wanted.settings, wanted.command, before)
+
+    def _refusal(
+        self, client: Client, wanted: LeaseRequest, names: list[str], fresh: ServerSettings
+    ) -> Mapping[str, Any] | None:
+        """Say why the server is not started anew, if it is not."""
+        holders = [
+            other.settings
+            for other in self._clients.values()
+            if other is not client and other.number in self._leases and other.settings is not None
+        ]
+        others = self._leases.others(client.number)
+        wrong = in_the_way(
+            names,
+            wanted.settings,
+            holders,
+            holds=wanted.change is not None,
+            unheld=others > len(holders),
+        )
+        if wrong:
+            return conflict(wanted.settings.address, wrong)
+        if not others and wanted.change is None:
+            return None  # it is alone, and hears itself what comes of it
+        if wanted.change is not None and wanted.change.again:
+            return None
+        return self._trials.refusal(fresh, self._loop.now())
+
+    def _rolled_back(self, error: Mapping[str, Any]) -> None:
+        """No server came up with other settings; the one that follows is as before."""
+        self._trials.failed(error, self._loop.now())
+        self._world.command = self._command_before
 
     def _stop(self, client: Client, number: int) -> None:
         self._leases.end_all()
@@ -239,8 +316,10 @@ class Desk:
         else:
             return
         waiting, self._waiting = self._waiting, []
+        denied = self._trials.over()
         for client, number in waiting:
-            client.send({"id": number, **answer})
+            error = denied.get((client.number, number))
+            client.send({"id": number, **(answer if error is None else {"error": error})})
 
     def _answer_parting(self) -> None:
         parting, self._parting = self._parting, []

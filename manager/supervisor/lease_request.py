@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Self
 
-__all__ = ["CLOSED", "STOPPED", "LeaseRequest", "conflict", "unknown"]
+__all__ = ["CLOSED", "STOPPED", "Change", "LeaseRequest", "conflict", "unknown"]
+
+
+class Change(Record):
+    """How settings that are other ones than before are put in force.
+
+    Args:
+        drain: Whether requests in flight come first.
+        again: Whether what did not start the last time is tried once more.
+    """
+
+    drain: bool = True
+    again: bool = False
 
 
 class LeaseRequest(Record):
@@ -22,11 +34,14 @@ class LeaseRequest(Record):
         command: The words that start the server, found by the manager; empty: it found none.
         mode: ``join``, ``rejoin`` (a request was just lost: is it really ready?), ``start`` (also
             after a crash loop) or ``restart``.
+        change: Set where the settings of a lease are other ones from now on: they are tried, and
+            the old ones are restored where no server comes up with them.
     """
 
     settings: ServerSettings
     command: tuple[str, ...]
     mode: str
+    change: Change | None = None
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> Self:
@@ -44,11 +59,18 @@ class LeaseRequest(Record):
         settings = ServerSettings.from_dict(
             wire.mapping(message.get("settings", {}), wire.anything)
         )
+        change = message.get("change")
         return cls(
             settings,
             wire.words(message.get("command") or ()),
             wire.text(message.get("mode", "join")),
+            None if change is None else _change(change),
         )
+
+
+def _change(value: Any) -> Change:
+    flags = {"drain": wire.flag, "again": wire.flag}
+    return Change(**wire.known(wire.mapping(value, wire.anything), flags))
 
 
 def conflict(address: str, other: list[str]) -> Mapping[str, Any]:

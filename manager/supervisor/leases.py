@@ -18,11 +18,12 @@ class LeaseBook:
     until the latest of those moments. An endless linger is a lease that nobody need hold.
     """
 
-    __slots__ = ("_keep_until", "_lingers")
+    __slots__ = ("_endless", "_keep_until", "_lingers")
 
     def __init__(self) -> None:
         self._lingers: dict[int, float] = {}
         self._keep_until = -inf
+        self._endless: set[int] = set()  # who has asked for that
 
     def __len__(self) -> int:
         # An endless lease counts on when its holder has gone.
@@ -38,10 +39,12 @@ class LeaseBook:
     @property
     def endless(self) -> bool:
         """Whether the server stays until it is stopped explicitly."""
-        return self._keep_until == inf
+        return bool(self._endless)
 
     def take(self, holder: int, linger: float) -> None:
         """Enter a lease, or renew it; an endless one stays even after its holder has gone.
+
+        A holder that renews it with another linger takes its wish for an endless one back.
 
         Args:
             holder: Who takes it.
@@ -49,7 +52,9 @@ class LeaseBook:
         """
         self._lingers[holder] = linger
         if linger == inf:
-            self._keep_until = inf
+            self._endless.add(holder)
+        else:
+            self._endless.discard(holder)
 
     def end(self, holder: int, now: float) -> None:
         """End a lease; one that is not there is no error.
@@ -59,12 +64,13 @@ class LeaseBook:
             now: The monotonic clock, in seconds.
         """
         linger = self._lingers.pop(holder, None)
-        if linger is not None:
+        if linger is not None and linger < inf:
             self._keep_until = max(self._keep_until, now + linger)
 
     def end_all(self) -> None:
         """End every lease at once and forget every linger: what an explicit stop does."""
         self._lingers.clear()
+        self._endless.clear()
         self._keep_until = -inf
 
     def others(self, holder: int) -> int:

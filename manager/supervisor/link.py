@@ -13,7 +13,7 @@ from manager.supervisor import failures
 from manager.supervisor.link_thread import LinkThread
 from manager.supervisor.session import Session
 from manager.supervisor.states import Ownership, ServerState, Snapshot
-from manager.supervisor.wishes import resolve
+from manager.supervisor.wishes import fail, resolve
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -137,20 +137,57 @@ class SupervisorLink:
             return future
         return self._command(future, lambda session: session.log(future, lines))
 
-    def reconfigure(self, settings: ServerSettings) -> Future[Snapshot]:
-        """Ask for other settings from now on; a server that is leased restarts with them.
+    def change(
+        self,
+        settings: ServerSettings,
+        *,
+        drain: bool = True,
+        again: bool = False,
+        mode: str = "join",
+    ) -> tuple[Future[None], Future[Snapshot]]:
+        """Ask for other settings from now on; a server that is leased is started anew with them.
+
+        Where none comes up with them, the server is started as before, and this link asks for
+        what it asked for before.
+
+        Args:
+            settings: For the same address.
+            drain: Whether the requests in flight of all managers come first.
+            again: Whether what did not start the last time is tried once more.
+            mode: ``restart`` for a fresh server also where it would not be needed.
+
+        Returns:
+            When nobody has anything against it, and the snapshot of the server with them. Both
+            fail with ``ConfigError`` when others want something else, the second also with
+            ``ServerStartError``.
+        """
+        accepted: Future[None] = Future()
+        future: Future[Snapshot] = Future()
+        how = {"drain": drain, "again": again}
+        if self._settings.remote:
+            self._settings = settings
+            accepted.set_result(None)
+            future.set_result(self._snapshot)
+            return accepted, future
+        future.add_done_callback(lambda done: _end_with(accepted, done))
+        self._settings = settings
+        self._command(future, lambda session: session.change(settings, accepted, future, mode, how))
+        return accepted, future
+
+    def configure(self, settings: ServerSettings) -> Future[Snapshot]:
+        """Ask for settings that are known to be good from now on; nothing is started anew.
 
         Args:
             settings: For the same address.
 
         Returns:
-            The snapshot of the server. Fails with ``ConfigError`` when others use it.
+            The snapshot of the server.
         """
         self._settings = settings
         future: Future[Snapshot] = Future()
 
         def perform(session: Session) -> None:
-            session.settings = settings
+            session.configure(settings)
             if session.channel is None:
                 resolve(future, session.snapshot)
             else:
@@ -272,6 +309,15 @@ class SupervisorLink:
         elif not self._settings.remote:
             base_url = self._settings.base_url
             self._snapshot = Snapshot(ServerState.STOPPED, Ownership.NONE, base_url)
+
+
+def _end_with(accepted: Future[None], done: Future[Snapshot]) -> None:
+    """Let nobody wait for a word on what is over."""
+    error = done.exception()
+    if error is None:
+        resolve(accepted, None)
+    else:
+        fail(accepted, error)
 
 
 def _after_fork() -> None:

@@ -60,6 +60,12 @@ class Machine:
         self._hopeless: Cause | None = None
         self._remark: str | None = None
         self._failure: dict[str, Any] | None = None
+        self._before: ServerSettings | None = None  # those it ran with, while others are tried
+
+    @property
+    def trying(self) -> bool:
+        """Whether settings are tried, so that there are others to go back to."""
+        return self._before is not None
 
     @property
     def again(self) -> bool:
@@ -89,21 +95,39 @@ class Machine:
         if self.phase is Phase.UP and self.snapshot.state is _S.READY:
             self._enter(Phase.UP, self.settings.liveness.interval or None)
 
-    def restart(self, settings: ServerSettings | None = None) -> None:
+    def try_settings(self, settings: ServerSettings, *, drain: bool = True) -> None:
+        """Want a fresh server with other settings; if none comes up with them, one as before.
+
+        Args:
+            settings: What is tried.
+            drain: Whether requests in flight come first.
+        """
+        has_run = self._deaths.was_ready or self.snapshot.started_at is not None
+        given_up = self.phase in (Phase.IDLE, Phase.FAILED)
+        if self._before is None and has_run and not given_up:
+            self._before = self.settings
+        self.restart(settings, drain=drain)
+
+    def restart(self, settings: ServerSettings | None = None, *, drain: bool = True) -> None:
         """Want a fresh server, with other settings if need be; requests in flight come first."""
         self.settings = settings or self.settings
         self._deaths.forget()
         if self.phase in (Phase.IDLE, Phase.FAILED):
             self.start(explicit=True)
         elif self.phase in (Phase.UP, Phase.BOOTING):
-            self._wind_down(Phase.CHECKING, _S.RESTARTING, "server.restarting", "asked to restart")
+            self._wind_down(
+                Phase.CHECKING, _S.RESTARTING, "server.restarting", "asked to restart", drain=drain
+            )
         elif self.phase is Phase.WAITING:
             self._check(self.snapshot.state, None)
         else:
             self._goal = Phase.CHECKING
+            if self.phase is Phase.DRAINING and not drain:
+                self._end()
 
     def stop(self, cause: str, *, drain: bool = True) -> None:
         """Want no server; requests in flight come first if ``drain``."""
+        self._before = None
         if self.phase in (Phase.UP, Phase.BOOTING):
             self._wind_down(Phase.IDLE, _S.STOPPING, None, cause, drain=drain)
         elif self.phase in (Phase.CHECKING, Phase.WAITING, Phase.FAILED):
@@ -147,6 +171,7 @@ class Machine:
         doubted, self.doubted = self.doubted, False
         if self.phase is Phase.BOOTING:
             self._deaths.ready()
+            self._before = None
             self._remark = remark
             self._enter(Phase.UP, self.settings.liveness.interval or None)
             self._show(
@@ -231,6 +256,8 @@ class Machine:
             else:
                 self._check(_S.STARTING if booting else _S.RESTARTING, None)
         elif self._goal is Phase.FAILED:
+            if self._fall_back():
+                return
             self._enter(Phase.FAILED)
             self._show(
                 _S.FAILED,
@@ -308,6 +335,8 @@ class Machine:
         error = self._error(cause, exit_code, log)
         event = "server.crashed" if ready else None
         delay = self._deaths.died(self.settings.restart, exit_code, cause)
+        if self.trying and cause.code != "port_in_use":
+            delay = None  # not worth another try: there are settings that do better
         self._goal = Phase.FAILED if delay is None else Phase.CHECKING
         self._delay = delay or 0.0
         self._failure = error
@@ -351,8 +380,21 @@ class Machine:
         self._enter(Phase.KILLING)
         self._effects.kill()
 
+    def _fall_back(self) -> bool:
+        """Go back to the settings that the server ran with, if others were tried."""
+        before, self._before = self._before, None
+        if before is None:
+            return False
+        self.settings = before
+        self._deaths.forget()
+        self._effects.rolled_back(self._failure or {})
+        self._check(self.snapshot.state, None)
+        return True
+
     def _fail(self, cause: Cause) -> None:
         self._failure = self._error(cause, None, ())
+        if self._fall_back():
+            return
         self._enter(Phase.FAILED)
         self._show(
             _S.FAILED,

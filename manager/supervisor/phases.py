@@ -11,6 +11,7 @@
 | ending   | stopping, restarting | exit -> clearing; time over -> killing                       |
 | killing  | as before            | exit -> clearing                                             |
 | clearing | as before            | runners gone -> checking, waiting, failed or idle            |
+| clearing | restarting           | other settings did not do -> checking, with those of before  |
 | waiting  | starting, restarting | time over -> checking (also after an exit for a taken port)  |
 | failed   | failed               | explicit start -> checking                                   |
 """
@@ -21,7 +22,8 @@ from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from collections.abc import Mapping
+    from typing import Any, Protocol
 
     from manager.supervisor.states import Snapshot
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         def clear(self) -> None: ...
         def published(self, snapshot: Snapshot) -> None: ...
         def foreign(self) -> None: ...
+        def rolled_back(self, error: Mapping[str, Any]) -> None: ...
 
 
 __all__ = ["Effects", "Phase"]

@@ -6,6 +6,8 @@ their form, so that any version can ask any other to go:
     -> {"hello": {"protocol": 1, "pid": 7}}            with the manager's pidfd beside it, on Linux
     <- {"hello": {"protocol": 1, "pid": 8, "leases": 0}}
     -> {"id": 1, "op": "lease", "settings": {...}, "mode": "join" | "rejoin" | ...}
+       a lease with other settings has "change": {"drain": true, "again": false} besides
+    <- {"accepted": 1}                   nobody has anything against them; its answer follows
     -> {"id": 2, "op": "status"}    {"id": 3, "op": "stop"}    {"id": 4, "op": "release"}
     <- {"id": 1, "ok": {...snapshot}}   or   {"id": 1, "error": {...OllamaManagerError.to_dict}}
     <- {"snapshot": {...}}               every change, to every lease holder

@@ -75,6 +75,7 @@ class Session:
         self._awaited_until = 0.0
         self._look_at: float | None = None
         self._stragglers = Stragglers(settings.address)
+        self._proven = settings  # the last ones that a server came up with
 
     # Commands
 
@@ -84,6 +85,37 @@ class Session:
         if wish.explicit:
             self.stopped = False
         self._grant(wish)
+
+    def configure(self, settings: ServerSettings) -> None:
+        """Ask for these settings from now on; they are known to be good."""
+        self.settings = self._proven = settings
+
+    def change(
+        self,
+        settings: ServerSettings,
+        accepted: Future[None],
+        future: Future[Snapshot],
+        mode: str,
+        how: Mapping[str, Any],
+    ) -> None:
+        """Ask for other settings from now on; a server that runs is started anew with them.
+
+        Args:
+            settings: What is asked for.
+            accepted: Resolves when nobody has anything against it.
+            future: Gets the snapshot of the server that came up with them. Where it fails, what
+                is asked for is what it was before.
+            mode: ``join`` or ``restart``.
+            how: See ``lease_request.Change``.
+        """
+        self.settings = settings
+        wish = Wish(future, mode, change=how, accepted=accepted)
+        if wish.explicit:
+            self.stopped = False
+        if self.channel is None and not wish.explicit:
+            wish.resolve(self.snapshot)  # there is nothing to be started anew
+        else:
+            self._grant(wish)
 
     def stop(self, future: Future[Snapshot]) -> None:
         """Stop the managed server, for everybody."""
@@ -150,7 +182,7 @@ class Session:
     def abandon(self, error: BaseException) -> None:
         """Let every waiting caller know that this thread is over."""
         for wish in self._asked.values():
-            fail(wish.future, error)
+            wish.fail(error)
         self._refuse_delayed(error)
         self.drop_connections()
         self._stragglers.finish()
@@ -183,7 +215,7 @@ class Session:
         except (OllamaManagerError, OSError) as error:
             if isinstance(error, ServerStartError):
                 self._show_failed(error)
-            fail(wish.future, error)
+            wish.fail(error)
 
     def _show_failed(self, error: ServerStartError) -> None:
         """Nothing could be started, and no supervisor is there to say so."""
@@ -209,12 +241,12 @@ class Session:
             raise failures.not_owned(settings.address, _DONE[wish.mode], remote=False)
         if wish.mode == "stop":
             self._after_stop()
-            resolve(wish.future, self.snapshot)
+            wish.resolve(self.snapshot)
             return None
         if foreign:
             if self.foreign is None:
                 self._adopt(found.version)
-            resolve(wish.future, self.snapshot)
+            wish.resolve(self.snapshot)
             return None
         if self.foreign is not None:
             self._foreign_vanished()
@@ -239,7 +271,10 @@ class Session:
         self._asked[self._next_id] = wish
         request: dict[str, Any] = {"id": self._next_id, "op": "stop"}
         if wish.mode != "stop":
+            wish.settings = self.settings
             request |= {"op": "lease", "mode": wish.mode, "settings": self.settings.to_dict()}
+            if wish.change is not None:
+                request["change"] = dict(wish.change)
             try:
                 request["command"] = find_command(self.settings.binary, os.environ)
             except ServerNotFoundError as missing:
@@ -284,10 +319,17 @@ class Session:
             self.channel.send(self._waiting())
         if "resend" in message:
             self._resend(str(message["resend"]))
+        if "accepted" in message:
+            self._accepted(int(message["accepted"]))
         if "ended" in message:
             self._lease_ended(str(message["ended"]))
         elif "id" in message:
             self._answered(int(message["id"]), message)
+
+    def _accepted(self, number: int) -> None:
+        wish = self._asked.get(number)
+        if wish is not None and wish.accepted is not None:
+            resolve(wish.accepted, None)
 
     def _answered(self, number: int, message: Mapping[str, Any]) -> None:
         wish = self._asked.pop(number, None)
@@ -296,7 +338,9 @@ class Session:
         elif "error" in message:
             error = failures.from_dict(message["error"])
             missing = isinstance(error, ServerNotFoundError) and wish.missing
-            fail(wish.future, missing or error)
+            if wish.change is not None:
+                self.settings = self._proven
+            wish.fail(missing or error)
         else:
             if wish.mode == "stop":
                 self._after_stop()
@@ -304,7 +348,8 @@ class Session:
                 granted = Snapshot.from_dict(message["ok"])
                 if not self.snapshot.ready or self.snapshot.pid != granted.pid:
                     self._saw(granted)  # after a stop, nobody was told of what came since
-            resolve(wish.future, self.snapshot)
+                self._proven = wish.settings or self._proven
+            wish.resolve(self.snapshot)
 
     def _lease_ended(self, reason: str) -> None:
         if reason == "stopped":
@@ -345,7 +390,10 @@ class Session:
     def _ask_anew(self) -> None:
         asked, self._asked = self._asked, {}
         for wish in asked.values():
-            self._grant(wish)
+            if wish.change is not None and not wish.explicit:
+                wish.resolve(self.snapshot)  # the next server is started with them
+            else:
+                self._grant(wish)
 
     def _after_stop(self) -> None:
         self.stopped = True
@@ -357,7 +405,7 @@ class Session:
     def _refuse_delayed(self, error: BaseException) -> None:
         delayed, self._delayed = self._delayed, []
         for wish in delayed:
-            fail(wish.future, error)
+            wish.fail(error)
 
     def _detach(self) -> None:
         if self.channel is not None:

@@ -65,6 +65,9 @@ class ServerSettings(Record):
         liveness: What follows silence.
         runner_timeout: Seconds that a runner may do nothing while an answer of it is waited for;
             0: for ever.
+        file: The configuration file that the manager follows, if it does.
+        filed: What of ``binary`` and ``env`` it has from there, by name.
+        read_at: When that file was read, on the monotonic clock, in seconds.
     """
 
     host: str = "127.0.0.1"
@@ -82,6 +85,9 @@ class ServerSettings(Record):
     restart: RestartPolicy = RestartPolicy()
     liveness: LivenessPolicy = LivenessPolicy()
     runner_timeout: float = 30.0
+    file: str | None = None
+    filed: tuple[str, ...] = ()
+    read_at: float = 0.0
 
     @property
     def address(self) -> str:
@@ -197,4 +203,7 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "restart": _restart,
     "liveness": _liveness,
     "runner_timeout": wire.seconds,
+    "file": wire.optional(wire.text),
+    "filed": wire.words,
+    "read_at": wire.seconds,
 }

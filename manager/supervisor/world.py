@@ -19,7 +19,8 @@ from manager.supervisor.settings import connect_host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
 
     from manager.supervisor.loop import Loop
     from manager.supervisor.settings import ServerSettings
@@ -43,6 +44,7 @@ class World:
         published: Hears of every new snapshot.
         ask_in_flight: Asks the managers for their requests in flight.
         foreign: Hears that somebody else's Ollama has the port.
+        rolled_back: Hears that no server came up with other settings, and why.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class World:
         published: Callable[[Snapshot], None],
         ask_in_flight: Callable[[], None],
         foreign: Callable[[], None],
+        rolled_back: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self.command: tuple[str, ...] = ()
         self.nonce: str = f"{os.getpid()}-{time.monotonic_ns()}"
         self.machine: Machine = Machine(settings, self, loop.now, _chance)
         self.ask_in_flight = ask_in_flight
         self.foreign = foreign
+        self._rolled_back = rolled_back
         self._published = published
         self._loop = loop
         self._server: ServerProcess | None = None
@@ -186,6 +190,10 @@ class World:
             self.arm()
         else:
             self._loop.set_timer("clear", 0.005, self._clear_again)
+
+    def rolled_back(self, error: Mapping[str, Any]) -> None:
+        """Pass on that no server came up with other settings."""
+        self._rolled_back(error)
 
     def published(self, snapshot: Snapshot) -> None:
         """Pass a snapshot on."""

@@ -124,7 +124,7 @@ def test_program_that_exits_at_once(world: World) -> None:
     assert "exited with code 7" in str(caught.value)
     assert link.snapshot.state is ServerState.FAILED
     world.eventually(lambda: inspect("127.0.0.1", world.port) is None)  # nobody waits for a miracle
-    fixed = link.reconfigure(world.settings())
+    fixed = link.configure(world.settings())
     fixed.result(DEADLINE)
     snapshot = link.acquire().result(DEADLINE)  # a new call is a new try
     world.note(snapshot)

@@ -251,7 +251,10 @@ def test_other_settings_restart_a_server_that_nobody_uses(world: World) -> None:
 
 def test_reconfigure_restarts_the_only_managers_server(world: World) -> None:
     link, snapshot = world.ready()
-    fresh = link.reconfigure(world.settings(env={"OLLAMA_NUM_PARALLEL": "4"})).result(DEADLINE)
+    wanted = world.settings(env={"OLLAMA_NUM_PARALLEL": "4"})
+    accepted, done = link.change(wanted)
+    accepted.result(DEADLINE)
+    fresh = done.result(DEADLINE)
     world.note(fresh)
     assert fresh.pid != snapshot.pid
     assert fresh.pid is not None
@@ -264,7 +267,7 @@ def test_reconfigured_policies_hold_at_once_for_the_running_server(world: World)
     other = world.link()
     assert other.acquire().result(DEADLINE).pid == snapshot.pid, "joining changes nothing"
     watched = world.settings(liveness=LivenessPolicy(interval=0.1, timeout=0.2, threshold=1))
-    assert link.reconfigure(watched).result(DEADLINE).pid == snapshot.pid
+    assert link.change(watched)[1].result(DEADLINE).pid == snapshot.pid
     assert snapshot.pid is not None
     os.kill(snapshot.pid, signal.SIGSTOP)
     world.eventually(lambda: link.snapshot.ready and link.snapshot.pid != snapshot.pid)

@@ -127,7 +127,7 @@ def test_port_stolen_by_another_program_while_restarting(world: World) -> None:
         assert caught.value.code == "port_in_use"
         assert str(world.port) in str(caught.value)
         assert link.snapshot.state is ServerState.FAILED
-    world.note(link.reconfigure(world.settings()).result(DEADLINE))
+    world.note(link.configure(world.settings()).result(DEADLINE))
     snapshot = link.acquire().result(DEADLINE)
     world.note(snapshot)
     assert snapshot.ready

@@ -69,6 +69,7 @@ class Promises(Watcher):
     def __init__(self) -> None:
         self.leases: dict[int, float] = {}
         self.keep_until = -inf
+        self.endless_of: set[int] = set()
         self.env: Mapping[str, str] = {}
         self.command: tuple[str, ...] = ()
         self.ever_leased = False
@@ -108,11 +109,11 @@ class Promises(Watcher):
 
     @property
     def endless(self) -> bool:
-        return self.keep_until == inf
+        return bool(self.endless_of)
 
     @property
     def wanted(self) -> bool:
-        return bool(self.leases) or self.keep_until > self.now
+        return bool(self.leases) or self.endless or self.keep_until > self.now
 
     @property
     def count(self) -> int:
@@ -151,8 +152,7 @@ class Promises(Watcher):
             holder.attached, holder.in_flight = True, 0
         self.ever_leased = True
         self.leases[holder.number] = linger
-        if linger == inf:
-            self.keep_until = inf
+        (self.endless_of.add if linger == inf else self.endless_of.discard)(holder.number)
         if self.state is S.FAILED and mode in ("join", "rejoin"):
             request.error = "ServerCrashedError"
             return request
@@ -190,6 +190,7 @@ class Promises(Watcher):
         request = Request("stop", None, {}, self.server)
         request.gone = True
         self.leases.clear()
+        self.endless_of.clear()
         self.keep_until = -inf
         self.stopped = True
         for holder in self.holders:
@@ -199,11 +200,12 @@ class Promises(Watcher):
 
     def end(self, holder: Holder) -> None:
         linger = self.leases.pop(holder.number, None)
-        if linger is not None:
+        if linger is not None and linger < inf:
             self.keep_until = max(self.keep_until, self.now + linger)
 
     def quit(self) -> None:
         self.leases.clear()
+        self.endless_of.clear()
         self.keep_until = -inf
         self.quitting = True
 

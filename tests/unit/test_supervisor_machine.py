@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,8 @@ from manager.supervisor.settings import LivenessPolicy, ServerSettings
 from manager.supervisor.states import Ownership, ServerState, may_follow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from manager.supervisor.states import Snapshot
 
 
@@ -28,6 +30,7 @@ class FakeWorld:
         self.shown: list[Snapshot] = []
         self.spawn_error: OSError | None = None
         self.pids = 0
+        self.rolled: list[Mapping[str, Any]] = []
         values: dict[str, object] = {
             "restart": RestartPolicy(max_failures=3, jitter=0.0),
             "liveness": LivenessPolicy(threshold=2),
@@ -70,6 +73,9 @@ class FakeWorld:
 
     def foreign(self) -> None:
         self.done.append("foreign")
+
+    def rolled_back(self, error: Mapping[str, Any]) -> None:
+        self.rolled.append(error)
 
     @property
     def state(self) -> ServerState:
@@ -540,6 +546,7 @@ STEPS = st.lists(
     st.sampled_from(
         [
             *("start", "explicit", "restart", "stop", "stop now", "tick", "free", "ollama"),
+            *("try", "try now"),
             *("other", "answer", "silent", "die", "exit", "clear", "idle", "busy", "wait"),
         ]
     ),
@@ -559,6 +566,8 @@ def test_any_order_of_events_keeps_to_the_state_table(steps: list[str]) -> None:
                 machine.start(explicit=step == "explicit")
             case "restart":
                 machine.restart()
+            case "try" | "try now":
+                machine.try_settings(machine.settings, drain=step == "try")
             case "stop" | "stop now":
                 machine.stop("asked", drain=step == "stop")
             case "tick" if machine.deadline is not None:
@@ -587,3 +596,55 @@ def test_any_order_of_events_keeps_to_the_state_table(steps: list[str]) -> None:
         assert (machine.phase is Phase.IDLE) == (world.state is ServerState.STOPPED) or (
             "foreign" in world.done
         )
+
+
+def trying() -> FakeWorld:
+    """A server that was up, about to be started with other settings."""
+    world = FakeWorld()
+    world.up()
+    world.machine.try_settings(world.machine.settings.replace(env={"A": "new"}))
+    world.machine.in_flight(0)
+    return world
+
+
+def test_settings_that_do_not_start_are_taken_back() -> None:
+    world = trying()
+    world.die(0)
+    world.machine.port_checked(Verdict.FREE)
+    assert world.machine.settings.env == {"A": "new"}
+    world.die(1, "Error: no")
+    assert world.rolled[0]["error"] == "ServerStartError"
+    assert not world.machine.trying
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered("0.24.0")
+    assert world.machine.settings.env == {}
+    assert world.state is ServerState.READY
+    assert "server.failed" not in world.events()
+
+
+def test_settings_that_start_are_kept() -> None:
+    world = trying()
+    world.die(0)
+    world.machine.port_checked(Verdict.FREE)
+    world.machine.answered("0.24.0")
+    assert world.machine.settings.env == {"A": "new"}
+    world.die(-9)
+    assert world.rolled == []
+    assert not world.machine.trying
+
+
+def test_the_settings_before_are_those_that_ran_last() -> None:
+    world = trying()
+    world.machine.try_settings(world.machine.settings.replace(env={"A": "newer"}))
+    world.die(0)
+    world.machine.port_checked(Verdict.FREE)
+    world.die(1, "Error: no")
+    assert world.machine.settings.env == {}
+
+
+def test_nothing_is_taken_back_after_a_stop() -> None:
+    world = trying()
+    world.machine.stop("stopped on purpose")
+    world.die(0)
+    assert world.state is ServerState.STOPPED
+    assert world.rolled == []

@@ -70,6 +70,19 @@ def test_last_lease_leaves_its_linger() -> None:
     assert book.expiry() == 15.0
 
 
+def test_who_renews_an_endless_lease_with_an_end_takes_it_back() -> None:
+    book = LeaseBook()
+    book.take(1, math.inf)
+    book.take(2, math.inf)
+    book.take(1, 5.0)
+    assert book.endless, "somebody else still wants it"
+    book.take(2, 7.0)
+    assert not book.endless
+    book.end(1, 100.0)
+    book.end(2, 100.0)
+    assert book.expiry() == 107.0
+
+
 def test_endless_lease_survives_its_holder_until_the_stop() -> None:
     book = LeaseBook()
     book.take(1, math.inf)

@@ -57,6 +57,7 @@ def test_what_an_earlier_life_left_is_gone_before_a_server_is_spawned(
             published=published,
             ask_in_flight=lambda: None,
             foreign=lambda: None,
+            rolled_back=lambda _: None,
         )
         world.command = ("ollama",)
         loop.set_timer("guard", 20, loop.stop)

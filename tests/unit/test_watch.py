@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -11,7 +12,7 @@ import pytest
 
 from manager import watch
 from manager.config.files import digest_of
-from manager.watch import ConfigWatcher, watched_folders
+from manager.watch import ConfigWatcher, watch_file, watched_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -240,6 +241,63 @@ def test_unrelated_files_wake_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyP
     seen.wait_for("3")
     watcher.stop()
     assert len(reads) <= 5
+
+
+class Follower:
+    """Follows a file as managers do."""
+
+    def __init__(self) -> None:
+        self.heard = threading.Event()
+
+    def note(self) -> None:
+        self.heard.set()
+
+
+def watching() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "ollama-manager-config"]
+
+
+def test_one_thread_watches_a_file_for_all(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    followers = [Follower() for _ in range(50)]
+    before = len(watching())
+    ends = [watch_file(str(path), follower.note) for follower in followers]
+    assert len(watching()) == before + 1
+    replace(path, "1")
+    assert all(follower.heard.wait(DEADLINE) for follower in followers)
+    for end in ends[1:]:
+        end()
+    followers[0].heard.clear()
+    replace(path, "2")
+    assert followers[0].heard.wait(DEADLINE), "it goes on for who is left"
+    ends[0]()
+    ends[0]()
+    wait_until(lambda: len(watching()) == before)
+    watch_file(str(path), followers[0].note)()
+    wait_until(lambda: len(watching()) == before)
+
+
+def test_who_is_collected_is_not_watched_for(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    before = len(watching())
+    watch_file(str(path), Follower().note)
+    gc.collect()
+    wait_until(lambda: len(watching()) == before)
+
+
+def test_what_is_saved_before_there_are_events_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_FIRST_SECONDS", 1000.0)
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = Seen(path)
+    watcher = ConfigWatcher(path, seen)
+    watcher.start()
+    replace(path, "1")
+    seen.wait_for("1")
+    watcher.stop()
 
 
 def test_watched_folders(tmp_path: Path) -> None:
