@@ -1,10 +1,11 @@
 """For other people's tests: a simulated Ollama that says what a test wants it to.
 
-Installed next to pytest, the package has three fixtures, and nothing else of it is loaded until
+Installed next to pytest, the package has four fixtures, and nothing else of it is loaded until
 one of them is used:
 
 - `ollama_server`: an `OllamaServer` of the test's own, in a thread;
 - `ollama_server_process`: the same in a process of its own;
+- `ollama_program`: an `OllamaProgram`, for those who start the server themselves;
 - `ollama_host`: sets ``OLLAMA_HOST`` to it for the time of the test.
 
 Any client of Ollama may be pointed at it, and other test frameworks use `OllamaServer` as a
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from manager.testing.faults import Hang as Hang
     from manager.testing.faults import Latency as Latency
     from manager.testing.faults import StreamError as StreamError
+    from manager.testing.program import OllamaProgram as OllamaProgram
     from manager.testing.replies import Reply as Reply
     from manager.testing.replies import ToolCall as ToolCall
     from manager.testing.requests import RecordedRequest as RecordedRequest
@@ -49,6 +51,7 @@ __all__ = [
     "Fault",
     "Hang",
     "Latency",
+    "OllamaProgram",
     "OllamaServer",
     "RecordedRequest",
     "Reply",
@@ -57,6 +60,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "OllamaProgram": "program",
     "OllamaServer": "server",
     "RecordedRequest": "requests",
     "Reply": "replies",

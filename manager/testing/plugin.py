@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from manager.testing.program import OllamaProgram
+    from manager.testing.scripted import ScriptedOllama
     from manager.testing.server import OllamaServer
 
 _MARKER = """\
 ollama_server(models=None, token_seconds=0, load_seconds=0, pull_seconds=0, env=None): \
-what the simulated Ollama of the fixtures ollama_server and ollama_server_process is like\
+what the simulated Ollama of the fixtures ollama_server, ollama_server_process and \
+ollama_program is like\
 """
 _MODELS = "models that the simulated Ollama of the fixture ollama_server has at the start"
 
@@ -35,13 +38,31 @@ def ollama_server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
     The setting ``ollama_models`` says which models it has; the marker
     ``@pytest.mark.ollama_server(models=[...], token_seconds=0.01)`` what else it is like.
     """
-    yield from _running(request, process=False)
+    from manager.testing.server import OllamaServer
+
+    with OllamaServer(**_settings(request)) as server:
+        yield server
+    _raise_errors(server)
 
 
 @pytest.fixture
 def ollama_server_process(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
     """A simulated Ollama of this test's own in a process of its own, scripted all the same."""
-    yield from _running(request, process=True)
+    from manager.testing.server import OllamaServer
+
+    with OllamaServer(process=True, **_settings(request)) as server:
+        yield server
+    _raise_errors(server)
+
+
+@pytest.fixture
+def ollama_program(request: pytest.FixtureRequest) -> Iterator[OllamaProgram]:
+    """A simulated ``ollama`` for a manager to start, restart and stop; it is scripted, too."""
+    from manager.testing.program import OllamaProgram
+
+    with OllamaProgram(**_settings(request)) as program:
+        yield program
+    _raise_errors(program)
 
 
 @pytest.fixture
@@ -57,14 +78,13 @@ def ollama_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return server.host
 
 
-def _running(request: pytest.FixtureRequest, *, process: bool) -> Iterator[OllamaServer]:
-    from manager.testing.server import OllamaServer
-
+def _settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     marker = request.node.get_closest_marker("ollama_server")
-    settings = {} if marker is None else dict(marker.kwargs)
-    settings.setdefault("models", request.config.getini("ollama_models") or None)
-    with OllamaServer(process=process, **settings) as server:
-        yield server
-        errors = server.errors
-    if errors:
-        raise errors[0]
+    settings: dict[str, Any] = {} if marker is None else dict(marker.kwargs)
+    return {"models": request.config.getini("ollama_models") or None, **settings}
+
+
+def _raise_errors(ollama: ScriptedOllama) -> None:
+    """What a function that answers has raised is no less an error for being another thread's."""
+    for error in ollama.errors:
+        raise error

@@ -42,10 +42,22 @@ class Asker:
                 yield json.loads(line)
 
 
+@pytest.fixture(scope="module")
+def process() -> Iterator[OllamaServer]:
+    with OllamaServer(models=MODELS, process=True) as running:
+        yield running
+
+
 @pytest.fixture(params=["thread", "process"])
 def server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
-    with OllamaServer(models=MODELS, process=request.param == "process") as running:
-        yield running
+    """A server as at the start: in a thread, or in a process that the tests of a module share."""
+    if request.param == "thread":
+        with OllamaServer(models=MODELS) as running:
+            yield running
+    else:
+        shared: OllamaServer = request.getfixturevalue("process")
+        shared.reset()
+        yield shared if shared.is_running else shared.start()
 
 
 @pytest.fixture

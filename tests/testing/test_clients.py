@@ -71,10 +71,10 @@ class TestOllamaPackage:
 
     def test_embeddings_models_and_pulls(self, server: OllamaServer, client: ollama.Client) -> None:
         assert len(client.embed("all-minilm", ["a", "b"]).embeddings) == 2
-        assert "mistral:latest" not in {model.model for model in client.list().models}
-        assert client.pull("mistral").status == "success"
-        assert "mistral:latest" in {model.model for model in client.list().models}
-        assert server.requests_to("/api/pull")[0].model == "mistral"
+        assert "gemma3:latest" not in {model.model for model in client.list().models}
+        assert client.pull("gemma3").status == "success"
+        assert "gemma3:latest" in {model.model for model in client.list().models}
+        assert server.requests_to("/api/pull")[0].model == "gemma3"
 
     def test_errors(self, server: OllamaServer, client: ollama.Client) -> None:
         server.fail_next(Busy(), StreamError(after=1, message="out of memory"), CutConnection())

@@ -12,7 +12,9 @@ pytest_plugins = ["pytester"]
 
 
 ONLY_THIS = ("-p", "ollama_manager")
-AS_INSTALLED = ("-p", "no:asyncio")  # it warns of a setting that it wants
+# Other plugins stay out: some are slow to load, and one warns of a setting that it wants.
+OTHERS = ("anyio", "asyncio", "hypothesispytest", "pytest_cov", "timeout", "xdist")
+AS_INSTALLED = tuple(word for name in OTHERS for word in ("-p", f"no:{name}"))
 
 
 @pytest.fixture(autouse=True)

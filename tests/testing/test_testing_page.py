@@ -18,18 +18,26 @@ PARTS_OF_OTHERS = {"Combined", "Fault"}  # nobody makes these by name
 
 def test_its_examples_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(pytester.path / name.lower()))
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     pytester.makeini("[pytest]\nollama_models = llama3.2")
     pytester.makepyfile(**{f"test_{number}": block for number, block in enumerate(blocks)})
     done = pytester.runpytest_subprocess("-p", plugin_name, "-W", "error")
-    done.assert_outcomes(passed=3)  # one block is no test: it runs as it is imported
+    done.assert_outcomes(passed=4)  # one block is no test: it runs as it is imported
 
 
 def test_it_names_everything() -> None:
     for name in set(manager.testing.__all__) - PARTS_OF_OTHERS:
         assert re.search(rf"`{name}\b|\b{name}\(", PAGE), name
-    for name in ("ollama_server", "ollama_server_process", "ollama_host", "ollama_models"):
+    for name in (
+        "ollama_server",
+        "ollama_server_process",
+        "ollama_program",
+        "ollama_host",
+        "ollama_models",
+    ):
         assert f"`{name}" in PAGE
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import assert_type
 
-from manager.testing import (
+from manager import OllamaManager
+from manager.testing import (  # noqa: TC001 (as in a user's code)
     Busy,
     Combined,
     Crash,
@@ -13,6 +14,7 @@ from manager.testing import (
     ErrorResponse,
     Hang,
     Latency,
+    OllamaProgram,
     OllamaServer,
     RecordedRequest,
     Reply,
@@ -44,6 +46,14 @@ def test_records(ollama_server: OllamaServer) -> None:
     assert_type(ollama_server.requests, list[RecordedRequest])
     assert_type(ollama_server.requests_to("/api/chat")[0].prompt, str)
     assert_type(ollama_server.wait_for_requests(2, timeout=1.5), list[RecordedRequest])
+
+
+def test_program(ollama_program: OllamaProgram) -> None:
+    m = OllamaManager(
+        host=ollama_program.host, binary=ollama_program.binary, env=ollama_program.env
+    )
+    ollama_program.reply("Hello")
+    m.close()
 
 
 def test_life() -> None:
