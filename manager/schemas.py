@@ -151,7 +151,7 @@ def _codec(output_type: object, argument: str) -> _Codec:
         # Types run code of their own here: hooks, validators, annotations that do not resolve.
         name = getattr(output_type, "__name__", shown(output_type))
         raise InvalidRequestError(
-            f"{argument} {name} has no JSON schema: {error}",
+            f"{argument} {name} has no JSON schema: {str(error).partition(chr(10))[0]}",
             argument=argument,
             hint="Use a pydantic model, msgspec struct, attrs class, dataclass, TypedDict, "
             "enum, or a builtin type or container of these.",
@@ -169,6 +169,8 @@ def _make_codec(output_type: object) -> _Codec:
 def _build_codec(output_type: object) -> _Codec:
     import msgspec
 
+    if isinstance(output_type, str):
+        raise TypeError("it is a text; give the type itself")
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not _is_pydantic(output_type):
         try:

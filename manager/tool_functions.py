@@ -114,10 +114,14 @@ def _describe_parameter(
     parameter: inspect.Parameter, hints: Mapping[str, object], name: str, argument: str
 ) -> JSONObject:
     if parameter.name not in hints:
+        if parameter.name in ("self", "cls"):
+            remedy = f"Give the method of an object: the_object.{name}."
+        else:
+            remedy = f"Annotate it, for example {parameter.name}: str."
         raise InvalidRequestError(
             f"{argument}: the parameter {parameter.name} of {name} has no annotation",
             argument=argument,
-            hint=f"Annotate it, for example {parameter.name}: str.",
+            hint=remedy,
         )
     annotation = hints[parameter.name]
     try:

@@ -217,13 +217,15 @@ class Unresolved:
 
 
 @pytest.mark.parametrize(
-    "output_type", [Plain, Unresolved, 3, object(), Plain(3), Inner(title="a"), lambda: 0]
+    "output_type",
+    [Plain, Unresolved, 3, object(), Plain(3), Inner(title="a"), lambda: 0, "Inner", "int"],
 )
 def test_a_type_without_a_schema_is_refused(output_type: Any) -> None:
     with pytest.raises(InvalidRequestError, match="output_type") as caught:
         json_schema_of(output_type)
     assert caught.value.argument == "output_type"
     assert "dataclass" in str(caught.value.hint)
+    assert "\n" not in caught.value.message
 
 
 def test_formats() -> None:

@@ -155,6 +155,10 @@ def test_schemas_are_put_in_the_words_that_the_server_keeps() -> None:
     assert [choice["type"] for choice in properties["mode"]["anyOf"]] == ["object", "integer"]
 
 
+class Observatory:
+    def watch(self, hours: int) -> None: ...
+
+
 def no_annotation(city, unit: str) -> None:  # type: ignore[no-untyped-def]
     """Lack one."""
 
@@ -181,6 +185,7 @@ def unresolved(city: Missing) -> None: ...  # type: ignore[name-defined]  # noqa
 @pytest.mark.parametrize(
     ("function", "words"),
     [
+        (Observatory.watch, ["self", "watch"]),
         (no_annotation, ["city", "no_annotation", "annotation"]),
         (variadic, ["cities", "variadic"]),
         (keywords, ["cities", "keywords"]),
@@ -200,6 +205,11 @@ def test_functions_that_cannot_be_described_are_refused(function: object, words:
     assert str(error.argument) == "tools[1]"
     assert all(word in error.message for word in ["tools[1]", *words])
     assert error.hint
+
+
+def test_a_method_without_its_object_is_no_tool() -> None:
+    assert "the_object.watch" in str(refused(get_weather, Observatory.watch).hint)
+    assert build_tools([Observatory().watch])
 
 
 GOOD: dict[str, Any] = {
