@@ -85,6 +85,8 @@ class Call(Generic[T]):
         self.absence_is_answer: bool = False
         # what the caller is to get for the error that ends the call
         self.outcome: Callable[[OllamaManagerError], OllamaManagerError] = _as_it_is
+        # of the server that answers, if it is known
+        self.context_length: int | None = None
         # a stream's answer so far, for the log
         self.gathered: Callable[[], object] = _nothing
         self.over = False  # its end has been told
@@ -412,7 +414,7 @@ class Call(Generic[T]):
         if self.over:
             return
         self.over = True
-        if notice := explain_full_context(self.request.json, answer):
+        if notice := explain_full_context(self.request.json, answer, self.context_length):
             self._log.notice(self.request_id, self.request.operation_id, notice)
         seconds = time.monotonic() - self._began
         if self._events.active:

@@ -13,26 +13,38 @@ __all__ = ["explain_full_context"]
 _FULL = 0.95
 
 
-def explain_full_context(asked: Mapping[str, Any] | None, answer: object) -> str | None:
+def explain_full_context(
+    asked: Mapping[str, Any] | None, answer: object, context_length: int | None = None
+) -> str | None:
     """Return a warning when a prompt filled its context, so that some of it was probably cut.
 
-    Only what the request itself says of the context is known here: where it gives no ``num_ctx``,
-    there is nothing to compare with.
+    Where the request gives no ``num_ctx``, it is compared with the server's ``context_length``,
+    unless it is longer: then the model has a context of its own.
 
     Args:
         asked: The JSON body of the request.
         answer: The decoded answer, of a stream the last line.
+        context_length: What the server takes by default, if that is known.
 
     Source: ``prompt_eval_count`` of Ollama ``POST /api/chat`` and ``POST /api/generate``.
     """
     tokens = getattr(answer, "prompt_eval_count", None)
-    options = (asked or {}).get("options")
-    if not isinstance(options, dict) or not isinstance(tokens, int):
+    # texts to embed have a context each, and are counted together
+    if asked is None or "input" in asked or not isinstance(tokens, int):
         return None
-    context = cast("dict[str, Any]", options).get("num_ctx")
+    name = "num_ctx"
+    context: object = _num_ctx(asked.get("options"))
+    if context is None:
+        if context_length is None or tokens > context_length:
+            return None
+        name, context = "context_length", context_length
     if not isinstance(context, int) or context <= 0 or tokens < context * _FULL:
         return None
     return (
-        f"the prompt fills {tokens} of num_ctx={context} tokens: its older parts were probably cut;"
+        f"the prompt fills {tokens} of {name}={context} tokens: its older parts were probably cut;"
         " raise num_ctx, or shorten the conversation"
     )
+
+
+def _num_ctx(options: object) -> object:
+    return cast("dict[str, Any]", options).get("num_ctx") if isinstance(options, dict) else None

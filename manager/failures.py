@@ -75,6 +75,7 @@ _LASTING = re.compile(
     r"|file does not exist",
     re.IGNORECASE,
 )
+_LOOK_INTO_LOG = "the server's log may tell more: server_log(), where a manager has started it"
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]*)?")
 _MAX_RETRY_AFTER = 86_400.0
 
@@ -292,7 +293,7 @@ def _classified(
         return ServerBusyError(message, hint=_explain_queue(message), **details)
     if status >= 500:
         passing = status in (502, 504) or bool(_RUNNER_DIED.search(message))
-        return InternalServerError(message, retryable=passing, **details)
+        return InternalServerError(message, retryable=passing, hint=_LOOK_INTO_LOG, **details)
     return APIError(message, retryable=status == 408, **details)
 
 

@@ -118,6 +118,13 @@ class AsyncServer:
         return self._suspicion is not self._cleared
 
     @property
+    def context_length(self) -> int | None:
+        """The context of models that have none of their own, where a manager has said so."""
+        length = self._settings.env.get("OLLAMA_CONTEXT_LENGTH", "")
+        is_managed = self._link.snapshot.ownership is Ownership.MANAGED
+        return int(length) if is_managed and length.isdecimal() else None
+
+    @property
     def is_supervised(self) -> bool:
         """Whether a supervisor tells when the server is ready, or starts another one."""
         return self._link.snapshot.ownership in (Ownership.MANAGED, Ownership.NONE)

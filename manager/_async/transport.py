@@ -341,6 +341,7 @@ class AsyncTransport:
             connections = self._settings.client.max_connections
             raise call.lost(error, answering=False, connections=connections) from error
         self._server.note_answer()
+        call.context_length = self._server.context_length
         if not response.is_success:
             body = await self._read(call, response)
             call.note_error(response.status_code, response.headers, body)

@@ -342,6 +342,7 @@ class Transport:
             connections = self._settings.client.max_connections
             raise call.lost(error, answering=False, connections=connections) from error
         self._server.note_answer()
+        call.context_length = self._server.context_length
         if not response.is_success:
             body = self._read(call, response)
             call.note_error(response.status_code, response.headers, body)

@@ -336,3 +336,15 @@ async def test_the_verbosity_opens_and_closes_the_file(make: Make, tmp_path: Pat
             await m.chat("m", "hi")
             await until(path.exists)
             assert len(path.read_text("utf-8").splitlines()) == 2
+
+
+async def test_a_prompt_that_fills_the_context_of_the_server_is_told(
+    make: Make, managed: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make(**managed, context_length=64) as m:
+        await m.chat("simulated", "short", think=False)
+        assert not records(caplog, "notice")
+        answer = await m.chat("simulated", "word " * 300, think=False)
+    assert answer.prompt_eval_count <= 64
+    (notice,) = records(caplog, "notice")
+    assert "context_length=64" in notice["message"]
