@@ -38,6 +38,7 @@ NAMES: Mapping[str, str] = {
     "AsyncNetworkStream": "NetworkStream",
     "aclose": "close",
     "aiter_bytes": "iter_bytes",
+    "aiter_raw": "iter_raw",
     "aread": "read",
     # manager
     "AsyncFileContent": "FileContent",
