@@ -11,6 +11,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
 from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
 
+from manager.timers import Timers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import TypeAlias
@@ -33,6 +35,8 @@ __all__ = [
 T = TypeVar("T")
 ConnectionT = TypeVar("ConnectionT", bound="_Connection")
 P = ParamSpec("P")
+
+_timers = Timers()
 
 Begun: TypeAlias = "Future[T]"
 """A call that has been begun."""
@@ -91,10 +95,7 @@ def connect_sync(connect: Callable[[], ConnectionT], seconds: float) -> Connecti
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:
     """Call ``function`` after ``seconds``, unless the function that is returned is called first."""
-    timer = threading.Timer(seconds, function)
-    timer.daemon = True
-    timer.start()
-    return timer.cancel
+    return _timers.call_later(seconds, function)
 
 
 def run_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

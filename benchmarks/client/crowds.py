@@ -81,6 +81,11 @@ def crowds(url: str, sizes: Sizes) -> dict[str, Pair]:
         one("ours", manager), one("theirs", peer)  # warm
         for pair in found.values():
             pair.ours.clear(), pair.theirs.clear()
-        in_turn(sizes.rounds, lambda: one("ours", manager), lambda: one("theirs", peer), warm=False)
+        in_turn(
+            sizes.crowd_rounds,
+            lambda: one("ours", manager),
+            lambda: one("theirs", peer),
+            warm=False,
+        )
         runner.run(manager.aclose())
     return found

@@ -13,12 +13,13 @@ class Sizes:
 
     rounds: int = 9
     chunks: int = 20_000
-    paced: int = 2_000
+    paced: int = 1_000
     calls: int = 200
     embeds: int = 3
     texts: int = 256
     dimensions: int = 768
     streams: int = 200
+    crowd_rounds: int = 5
     tokens: int = 200
     programs: int = 11
     memories: int = 5
@@ -40,6 +41,7 @@ SMOKE = Sizes(
     texts=4,
     dimensions=8,
     streams=4,
+    crowd_rounds=1,
     tokens=40,
     programs=1,
     memories=1,
