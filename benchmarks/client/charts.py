@@ -45,14 +45,11 @@ def _ratios(results: Results) -> Any:
         axes.barh(place, pair.ratio, color=_OURS, height=0.6)
         axes.plot([ratios[0], ratios[-1]], [place, place], color="black", linewidth=1)
         axes.plot([row.goal, row.goal], [place - 0.42, place + 0.42], color=_GOAL, linewidth=2)
-        axes.text(0.01, place, f"{pair.ratio:.2f}x", color="white", va="center", fontsize=8)
     axes.axvline(1, color=_THEIRS, linewidth=2)
-    axes.set_yticks(range(len(rows)), [row.short for row, _ in rows])
+    axes.set_yticks(range(len(rows)), [f"{row.short}  {pair.ratio:.2f}x" for row, pair in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, max(1.1, *(pair.ratios[-1] + 0.05 for _, pair in rows)))
-    axes.set_xlabel(
-        "cost as a share of the reference (grey, 1x); orange: the goal; line: all rounds"
-    )
+    axes.set_xlabel("share of the reference (grey); orange: goal; line: all rounds")
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -74,6 +71,7 @@ def _scaling(results: Results) -> Any:
             ]
             axes.plot(list(pairs), costs, marker="o", markersize=4, color=color, label=label)
         axes.set_xscale("log")
+        axes.margins(y=0.3)
         axes.set_yscale("log")
         axes.set_xlabel(number)
         axes.set_title(cost, fontsize=9)
