@@ -64,25 +64,42 @@ class AsyncAccountMethods:
         """
         await self._session.send(late.signout.build_request(), timeout=timeout, retry=retry)
 
-    async def cloud_status(self) -> CloudStatus:
+    async def cloud_status(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> CloudStatus:
         """Return whether the server has cloud features switched off, and by what.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ServerTooOldError: The server is older than v0.16.2.
 
         Source: Ollama ``GET /api/status``.
         """
-        return (await self._session.send(late.cloud_status.build_request())).cloud
+        answer = await self._session.send(
+            late.cloud_status.build_request(), timeout=timeout, retry=retry
+        )
+        return answer.cloud
 
-    async def model_recommendations(self) -> list[ModelRecommendation]:
+    async def model_recommendations(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> list[ModelRecommendation]:
         """Return models worth trying, the best first.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ServerTooOldError: The server is older than v0.22.1.
 
         Source: Ollama ``GET /api/experimental/model-recommendations``.
         """
-        answer = await self._session.send(late.model_recommendations.build_request())
+        answer = await self._session.send(
+            late.model_recommendations.build_request(), timeout=timeout, retry=retry
+        )
         return answer.recommendations
 
     async def web_search(

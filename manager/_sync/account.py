@@ -63,25 +63,40 @@ class AccountMethods:
         """
         self._session.send(late.signout.build_request(), timeout=timeout, retry=retry)
 
-    def cloud_status(self) -> CloudStatus:
+    def cloud_status(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> CloudStatus:
         """Return whether the server has cloud features switched off, and by what.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ServerTooOldError: The server is older than v0.16.2.
 
         Source: Ollama ``GET /api/status``.
         """
-        return self._session.send(late.cloud_status.build_request()).cloud
+        answer = self._session.send(late.cloud_status.build_request(), timeout=timeout, retry=retry)
+        return answer.cloud
 
-    def model_recommendations(self) -> list[ModelRecommendation]:
+    def model_recommendations(
+        self, *, timeout: TimeoutInput = DEFAULT, retry: RetryInput = DEFAULT
+    ) -> list[ModelRecommendation]:
         """Return models worth trying, the best first.
+
+        Args:
+            timeout: The longest wait in seconds, or a ``Timeouts`` record.
+            retry: Other rules for sending it again, such as ``{"max_attempts": 1}``.
 
         Raises:
             ServerTooOldError: The server is older than v0.22.1.
 
         Source: Ollama ``GET /api/experimental/model-recommendations``.
         """
-        answer = self._session.send(late.model_recommendations.build_request())
+        answer = self._session.send(
+            late.model_recommendations.build_request(), timeout=timeout, retry=retry
+        )
         return answer.recommendations
 
     def web_search(
