@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import ollama
@@ -85,7 +86,8 @@ def test_a_server_that_dies_and_comes_back(ollama_server_process: OllamaServer) 
 @pytest.mark.ollama_server(models=["qwen3:8b"])
 def test_any_client_will_do(ollama_server: OllamaServer, ollama_host: str) -> None:
     ollama_server.reply("Hello!", model="qwen3:8b")
-    with ollama.Client() as client:  # reads OLLAMA_HOST, which the fixture ollama_host has set
+    # It reads OLLAMA_HOST, which the fixture ollama_host has set.
+    with contextlib.closing(ollama.Client()) as client:
         assert client.generate("qwen3:8b", "Hi").response == "Hello!"
         with pytest.raises(ollama.ResponseError, match="not found"):
             client.generate("llama3.2", "Hi")
