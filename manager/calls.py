@@ -400,6 +400,7 @@ class Call(Generic[T]):
             reason=reason,
             seconds=seconds,
             attempts=self.attempts,
+            body=_as_json(self.gathered()) if self._log.bodies else None,
         )
 
     def finish(self, status: int, size: int, headers: Mapping[str, str], answer: object) -> None:

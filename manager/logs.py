@@ -203,7 +203,14 @@ class CallLog:
         self._emit(logging.WARNING, "failure", facts, body=body)
 
     def cancelled(
-        self, request_id: str, operation: str, *, reason: str, seconds: float, attempts: int = 1
+        self,
+        request_id: str,
+        operation: str,
+        *,
+        reason: str,
+        seconds: float,
+        attempts: int = 1,
+        body: object = None,
     ) -> None:
         """Log that a call was given up by its caller.
 
@@ -213,6 +220,7 @@ class CallLog:
             reason: The class of what ended it, such as ``CancelledError``.
             seconds: How long the call took.
             attempts: How often the request was sent.
+            body: The JSON of the answer as far as it came.
         """
         if not self.calls:
             return
@@ -223,7 +231,7 @@ class CallLog:
             "seconds": round(seconds, 6),
             "reason": reason,
         }
-        self._emit(logging.INFO, "cancelled", facts)
+        self._emit(logging.INFO, "cancelled", facts, body=body)
 
     def _emit(
         self,

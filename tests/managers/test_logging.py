@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -348,3 +349,22 @@ async def test_a_prompt_that_fills_the_context_of_the_server_is_told(
     assert answer.prompt_eval_count <= 64
     (notice,) = records(caplog, "notice")
     assert "context_length=64" in notice["message"]
+
+
+@pytest.mark.parametrize("level", ["calls", "bodies"])
+async def test_a_stream_that_is_forgotten_is_logged_as_far_as_it_came(
+    make: Make, level: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Hostile(silent_after(chat_line("as far "), chat_line("as this"))) as server:
+        async with using(make, server, logging={"level": level}) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            pieces = stream.text
+            assert await anext(pieces) == "as far "
+            assert await anext(pieces) == "as this"
+            await pieces.aclose()
+            del stream, pieces
+            gc.collect()
+    (record,) = records(caplog, "cancelled")
+    assert record.get("body", {}).get("message", {}).get("content") == (
+        "as far as this" if level == "bodies" else None
+    )
