@@ -49,7 +49,13 @@ def flood_server() -> Iterator[str]:
 
 def manager_settings(url: str) -> dict[str, Any]:
     """Return the settings of a manager; a path makes the server one that is not looked after."""
-    return {"host": f"{url}/x", "watch": False, "max_connections": _CONNECTIONS}
+    # ollama-python waits for as long as it takes to connect, which is what a loaded machine needs
+    return {
+        "host": f"{url}/x",
+        "watch": False,
+        "max_connections": _CONNECTIONS,
+        "connect_timeout": 60,
+    }
 
 
 def peer_settings(url: str) -> dict[str, Any]:
