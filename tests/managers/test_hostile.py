@@ -782,7 +782,7 @@ async def test_retries_stay_within_the_total_limit(make: Make) -> None:
         retry = {"max_attempts": 100, "initial_delay": 0.2, "jitter": False}
         async with using(make, server, retry=retry) as m:
             with pytest.raises(ServerUnavailableError):
-                await m.chat("m", "hi", timeout=Timeouts(total=1))
+                await m.chat("m", "hi", timeout=Timeouts(total=3))
 
 
 async def test_the_budget_of_retries(make: Make) -> None:

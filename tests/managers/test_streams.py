@@ -228,11 +228,11 @@ async def test_a_cancelled_reader_stops_the_server(
 
 
 async def test_a_total_limit_ends_a_stream_that_goes_on(slow: Any) -> None:
-    stream = await slow.chat("simulated", LONG, stream=True, think=False, timeout=_total(0.4))
+    stream = await slow.chat("simulated", LONG, stream=True, think=False, timeout=_total(2))
     before = time.monotonic()
     with pytest.raises(RequestTimeoutError) as caught:
         await stream.final()
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 15
     assert caught.value.timeout == "total"
     assert caught.value.partial.message.content
 
