@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -51,11 +52,13 @@ def relative(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), path.name)
 
 
-def imported(path: Path, *, at_run_time_only: bool = True) -> set[str]:
+@functools.cache
+def imported(path: Path, *, at_run_time_only: bool = True) -> frozenset[str]:
     """The full names of the modules that a module imports, inside functions too."""
     found: set[str] = set()
 
@@ -75,7 +78,7 @@ def imported(path: Path, *, at_run_time_only: bool = True) -> set[str]:
             visit(child)
 
     visit(tree_of(path))
-    return found
+    return frozenset(found)
 
 
 def within(path: Path, folders: set[str]) -> bool:
