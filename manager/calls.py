@@ -76,7 +76,7 @@ class Call(Generic[T]):
         self.request_id: str = f"{_prefix}-{next(_numbers)}"
         self.attempts: int = 0
         self.repeatable: bool = True
-        self.hold = Hold()  # of the connection that it was sent on
+        self.hold: Hold = Hold()  # of the connection that it was sent on
         self.turn: Turn | None = None  # to have a connection
         self.head_waits: bool = False  # what is sent next is a head, and is to wait for its body
         self._tried: list[dict[str, Any]] = []
@@ -89,7 +89,7 @@ class Call(Generic[T]):
         self.context_length: int | None = None
         # a stream's answer so far, for the log
         self.gathered: Callable[[], object] = _nothing
-        self.over = False  # its end has been told
+        self.over: bool = False  # its end has been told
         self._written = 0  # the last attempt whose answer is in the log
         self._model = model
         self._policy = policy

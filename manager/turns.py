@@ -20,7 +20,7 @@ class Turn:
 
     def __init__(self, turns: Turns, granted: Future[None] | None) -> None:
         self._turns = turns
-        self.granted = granted
+        self.granted: Future[None] | None = granted
 
     def end(self) -> None:
         """Let the next one have its turn, or leave the queue; a second time does nothing."""

@@ -57,7 +57,7 @@ class Session:
         waiting: Callable[[], Mapping[str, Any]],
         resend: Callable[[str], None],
     ) -> None:
-        self.settings = settings
+        self.settings: ServerSettings = settings
         self.snapshot: Snapshot = snapshot
         self.stopped: bool = False
         self.finished: bool = False
