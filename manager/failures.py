@@ -279,7 +279,9 @@ def _classified(
             message, hint="sign in with `ollama signin`, or set api_key under [client]", **details
         )
     if status == 403:
-        return PermissionDeniedError(message, **details)
+        return PermissionDeniedError(
+            message, hint="`whoami()` tells which account is signed in", **details
+        )
     if status == 404 and by_ollama and details.get("model") is not None:
         return ModelNotFoundError(message, **details)
     if status in (404, 405):
