@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Verbosity,
     )
     from manager.events import Events
+    from manager.http import HttpSettings
     from manager.supervisor.states import Snapshot
 
     Changes: TypeAlias = tuple[ConfigChange, ...]
@@ -172,13 +173,30 @@ class Reloading:
                 self._unapplied = None  # the next start will do
                 return False
             accepted, done = self._server.change(self.config, again=True, restart=True)
-            wait_sync(accepted)
+            try:
+                wait_sync(accepted)
+            except OllamaManagerError as error:
+                if isinstance(error, _NOT_UP):
+                    self._go_back(error, good)
+                else:  # others have something against it: it goes on waiting
+                    self._server.restore(attrs.evolve(self.config, server=good))
+                    self._server.change(self.config, again=False, manual=True)
+                raise
             with self._state:
                 self._unapplied = None
                 trial = self._trial = _Trial(good, ())
         done.add_done_callback(partial(self._tried, trial))
         wait_sync(trial.outcome)
         return True
+
+    def _go_back(self, error: OllamaManagerError, good: ServerConfig) -> None:
+        """Undo what the server cannot even be tried with."""
+        with self._state:
+            self._unapplied = None
+            bad = self.config
+            self.config = attrs.evolve(bad, server=good)
+            self._server.restore(self.config)
+        self._rolled_back(error, tuple(diff_configs(self.config, bad)))
 
     def set_log_level(self, level: Verbosity) -> None:
         """Log the calls that start from now on at another verbosity.
@@ -231,18 +249,20 @@ class Reloading:
             accepted, done = self._server.change(config, again=again, manual=manual)
             wait_sync(accepted)
         except OllamaManagerError as error:
+            if isinstance(error, _NOT_UP):  # there is no such program
+                good = self.config.server
+                with self._state:
+                    self._put_in_force(config, read, settings)
+                self._go_back(error, good)
+                raise
             configure_logging(self.config.logging, config.logging)
             self._server.restore(self.config)
             if isinstance(error, ConfigError):
                 self._rejected(error)
-            elif isinstance(error, _NOT_UP):
-                self._rolled_back(error, ())
             raise
         with self._state:
-            before, self.config, self._read = self.config, config, read
-            self._transport.log = call_log(config)
-            self._transport.configure(settings)
-            self._server.use(config)
+            before = self.config
+            self._put_in_force(config, read, settings)
             trial = _Trial(self._trial.good if self._trial else before.server, changes)
             if not self._server.awaits_restart:
                 self._unapplied = None
@@ -252,6 +272,15 @@ class Reloading:
                 self._trial = trial
         done.add_done_callback(partial(self._tried, trial))
         return trial.outcome
+
+    def _put_in_force(
+        self, config: ManagerConfig, read: ManagerConfig, settings: HttpSettings
+    ) -> None:
+        """Use a configuration for the calls that follow."""
+        self.config, self._read = config, read
+        self._transport.log = call_log(config)
+        self._transport.configure(settings)
+        self._server.use(config)
 
     def _with_own_level(self, read: ManagerConfig) -> ManagerConfig:
         """Leave a level that was set at run time, unless another one is configured now."""

@@ -17,6 +17,7 @@ from manager import (
     ConfigError,
     ManagerConfig,
     OllamaManager,
+    ServerNotFoundError,
     ServerStartError,
     StreamInterruptedError,
 )
@@ -165,8 +166,13 @@ async def test_a_program_that_is_not_there_costs_no_restart(make: Make, file: Fi
         heard = Heard(m)
         await m.start_server()
         before = m.status().pid
-        file.path.write_text(file.text().replace(SIMULATOR[0], "/nonexistent/ollama"))
-        await heard.until("config.rolled_back")
+        rest = "[client]\nchunk_timeout = 7\n"
+        text = file.text("num_parallel = 1", rest)
+        file.path.write_text(text.replace(SIMULATOR[0], "/nonexistent/ollama"))
+        event = await heard.until("config.rolled_back")
+        assert [change.key for change in event.changes] == ["server.binary"]
+        assert m.config.server.binary == tuple(SIMULATOR)
+        assert m.config.client.chunk_timeout == 7, "other tables hold all the same"
         assert m.status().pid == before
         assert await m.list_models()
 
@@ -290,6 +296,42 @@ async def test_on_change_manual_waits_for_restart_server(make: Make, file: File)
         event = await heard.until("config.rolled_back")
         assert [change.key for change in event.changes] == ["server.env"]
         assert (m.status().state, parallel(m), m.config.server.env) == ("ready", "2", {})
+
+
+async def test_on_change_manual_waits_on_where_the_restart_is_refused(
+    make: Make, file: File
+) -> None:
+    file.save("on_change = 'manual'\nnum_parallel = 1")
+    async with make(config_file=file.path) as m:
+        async with make(config_file=file.path, num_parallel=1, watch=False) as strict:
+            heard = Heard(m, *CONFIG)
+            await m.start_server()
+            await strict.start_server()
+            file.save("on_change = 'manual'\nnum_parallel = 2")
+            assert (await heard.until("config.reloaded")).awaits_restart
+            for _ in range(2):
+                with pytest.raises(ConfigError, match="OLLAMA_NUM_PARALLEL"):
+                    await m.restart_server()
+                assert parallel(m) == "1"
+                assert await m.list_models()
+        assert (await m.restart_server()).state == "ready"
+        assert parallel(m) == "2"
+
+
+async def test_on_change_manual_and_a_program_that_is_not_there(make: Make, file: File) -> None:
+    file.save("on_change = 'manual'")
+    async with make(config_file=file.path) as m:
+        heard = Heard(m, *CONFIG)
+        await m.start_server()
+        text = file.text("on_change = 'manual'")
+        file.path.write_text(text.replace(SIMULATOR[0], "/nonexistent/ollama"))
+        assert (await heard.until("config.reloaded")).awaits_restart
+        with pytest.raises(ServerNotFoundError):
+            await m.restart_server()
+        event = await heard.until("config.rolled_back")
+        assert [change.key for change in event.changes] == ["server.binary"]
+        assert m.config.server.binary == tuple(SIMULATOR)
+        assert (await m.restart_server()).state == "ready"
 
 
 async def test_on_change_manual_holds_for_the_next_start(make: Make, file: File) -> None:
