@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, TypeAlias
 
-from manager.config.files import digest_of
+from manager.config.files import read_digest
 from manager.forks import keep, renew_in_children
 
 if TYPE_CHECKING:
@@ -104,7 +105,12 @@ class ConfigWatcher:
         try:
             self._observe_at = time.monotonic() + _FIRST_SECONDS
             while not self._stopped.is_set() and self._is_wanted():
-                self._step()
+                try:
+                    self._step()
+                except OSError as error:  # a link was swapped while it was followed
+                    _log.debug("looking at %s again: %s", self._path, error)
+                    self._stopped.wait(_FIRST_LOOK_SECONDS)
+                    self._wake.set()
         except Exception:
             _log.exception("watching %s has ended", self._path)
         finally:
@@ -163,11 +169,15 @@ class ConfigWatcher:
             _log.exception("applying %s failed", self._path)
 
     def _read_digest(self) -> str | None:
+        digest = read_digest(self._path)
+        return digest and digest + self._guard()
+
+    def _guard(self) -> str:
+        """Tell whether everybody may write to the file: then not all of it is taken."""
         try:
-            with open(self._path, "rb") as file:
-                return digest_of(file.read())
+            return "w" if os.stat(self._path).st_mode & stat.S_IWOTH else ""
         except OSError:
-            return None
+            return ""
 
     def _read_signature(self) -> tuple[int, ...] | None:
         try:

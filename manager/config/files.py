@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from manager.config.layers import Layer
 
-__all__ = ["ConfigFile", "digest_of", "line_of", "locate", "read_config_file"]
+__all__ = ["ConfigFile", "digest_of", "line_of", "locate", "read_config_file", "read_digest"]
 
 FILE_NAME = "ollama-manager.toml"
 _FOLDER = "ollama-manager"
@@ -85,6 +85,21 @@ def digest_of(content: bytes) -> str:
     import hashlib  # only where there is a file
 
     return hashlib.sha256(content).hexdigest()
+
+
+def read_digest(path: str) -> str | None:
+    """Return what tells the content of the file from another; None where there is none.
+
+    No more is read than a configuration may have, and nothing of a pipe: that would wait for a
+    writer.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None
+        with open(path, "rb") as file:
+            return digest_of(file.read(_MAX_BYTES + 1))
+    except (OSError, ValueError):
+        return None
 
 
 def read_config_file(path: str, *, must_exist: bool) -> ConfigFile | None:

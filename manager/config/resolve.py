@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from manager.config.environment import add_inherited, add_managers
-from manager.config.files import add_file, digest_of, locate, read_config_file
+from manager.config.files import add_file, locate, read_config_file, read_digest
 from manager.config.keys import keys_of
 from manager.config.keywords import add_keywords
 from manager.config.layers import Layer, raise_all
@@ -119,11 +119,7 @@ class ConfigSources:
 
     def digest(self) -> str | None:
         """Return what tells the content of the file from another; None where there is none."""
-        try:
-            with open(self.path or "", "rb") as file:
-                return digest_of(file.read())
-        except OSError:
-            return None
+        return read_digest(self.path) if self.path else None
 
     def exists(self) -> bool:
         """Say whether the file is there, or none is needed."""

@@ -5,13 +5,14 @@ import os
 import sys
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from manager import watch
-from manager.config.files import digest_of
+from manager.config.files import digest_of, read_digest
 from manager.watch import ConfigWatcher, watch_file, watched_folders
 
 if TYPE_CHECKING:
@@ -212,6 +213,58 @@ def test_stop_ends_the_threads_and_may_come_from_the_listener(tmp_path: Path) ->
     assert stopped.wait(DEADLINE)
     wait_until(lambda: set(threading.enumerate()) <= before)
     watcher.stop()
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "own.toml")
+    assert read_digest(str(tmp_path / "own.toml")) is None
+
+
+def test_no_more_is_read_than_a_configuration_may_have(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+    tracemalloc.start()
+    try:
+        assert read_digest(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_who_may_write_to_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused in a file that everybody may write to is taken once that has ended."""
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.05)  # of this, no event tells
+    path = tmp_path / "own.toml"
+    path.write_text("one", encoding="utf-8")
+    path.chmod(0o666)
+    seen = Seen(path)
+    watcher = ConfigWatcher(path, seen)
+    watcher.start()
+    path.chmod(0o644)
+    seen.wait_for("one")
+    watcher.stop()
+
+
+def test_a_link_that_goes_while_it_is_followed(
+    tmp_path: Path, start: Callable[[Path], Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+    follow = ConfigWatcher._follow_folders
+
+    def fail_once(watcher: ConfigWatcher) -> None:
+        if not failed.is_set():
+            failed.set()
+            raise FileNotFoundError
+        follow(watcher)
+
+    path = tmp_path / "own.toml"
+    path.write_text("one", encoding="utf-8")
+    seen = start(path)
+    monkeypatch.setattr(ConfigWatcher, "_follow_folders", fail_once)
+    replace(path, "two")
+    wait_until(failed.is_set)
+    seen.wait_for("two")
 
 
 def test_unrelated_files_wake_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
