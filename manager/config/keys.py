@@ -24,7 +24,8 @@ Effect: TypeAlias = Literal["at once", "restart", "new managers only"]
 """When a changed value holds: for later calls, after a restart of the server, or not here."""
 
 _SECRET_NAME = re.compile(r"key|token|secret|passw|credential|auth|cookie", re.IGNORECASE)
-_USERINFO = re.compile(r"(?<=://)[^/\s]+(?=@)")
+# Also where the scheme is missing, or the password holds a slash.
+_USERINFO = re.compile(r"(?<=://)\S{1,256}(?=@)|(?:^|(?<=['\"\s]))[^\s/@:'\"]+:[^\s/@'\"]+(?=@)")
 _MASK = "***"
 _MAX_SHOWN = 80
 _METADATA = "manager.config"
@@ -90,7 +91,7 @@ class Key:
             ) from None
 
     def _shown(self, value: object) -> str:
-        if self.secret:
+        if self.secret or self.path == "server.env":  # of variables, the form alone may be wrong
             return f"{type(value).__name__} (not shown)"
         return shown(_without_user(value))
 

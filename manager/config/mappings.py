@@ -18,7 +18,8 @@ def _read_environment(value: object) -> object:
     variables: dict[str, str] = {}
     for name, item in read_mapping(value).items():
         if not _VARIABLE.fullmatch(name):
-            raise ValueError(f"names {name!r}, which cannot be a variable")
+            word, assigns, _ = name.partition("=")  # what follows may be a secret
+            raise ValueError(f"names {word + assigns!r}, which cannot be a variable")
         if name == "OLLAMA_HOST":
             raise ValueError("must not set OLLAMA_HOST: the address has a key of its own, host")
         text = str(item).lower() if isinstance(item, bool | int) else item

@@ -160,6 +160,30 @@ def test_one_setting_cannot_be_made_twice_in_one_table() -> None:
         ServerConfig(num_parallel=2, env={"OLLAMA_NUM_PARALLEL": "3"})
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "value"),
+    [
+        ("server", "env", ["API_TOKEN=hidden"]),
+        ("server", "env", {"API_TOKEN=hidden": "x"}),
+        ("client", "proxy", "user:hidden@proxy:3128"),
+        ("client", "proxy", "ftp://us/er:hidden@proxy:3128"),
+        ("client", "proxy", ["http://user:hid@den@proxy:3128"]),
+    ],
+)
+def test_errors_show_no_secrets(table: str, key: str, value: object) -> None:
+    made = {"server": ServerConfig, "client": ClientConfig}[table]
+    with pytest.raises(ConfigError, match=f"{table}.{key}") as caught:
+        made(**{key: value})
+    assert "hid" not in str(caught.value)
+    assert "den" not in str(caught.value)
+
+
+def test_a_long_value_is_shown_soon() -> None:
+    for text in ("a" * 1_000_000, "a:" * 500_000, "://" * 300_000, "'a" * 500_000):
+        with pytest.raises(ConfigError):
+            ClientConfig(proxy=text)
+
+
 def test_secrets_are_not_shown() -> None:
     config = ManagerConfig(
         server=ServerConfig(env={"HF_TOKEN": "s3cret", "CUDA_VISIBLE_DEVICES": "0"}),
