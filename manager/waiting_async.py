@@ -30,6 +30,7 @@ __all__ = [
     "perform_async",
     "run_async",
     "wait_async",
+    "whole_async",
 ]
 
 T = TypeVar("T")
@@ -37,6 +38,8 @@ P = ParamSpec("P")
 
 Begun: TypeAlias = "asyncio.Task[T]"
 """A call that has been begun."""
+
+_performed: set[asyncio.Task[Any]] = set()  # the event loop alone would let them be collected
 
 
 async def wait_async(future: Future[T], timeout: float | None = None) -> T:
@@ -97,6 +100,16 @@ def begin_async(
     return begun
 
 
+async def whole_async(
+    function: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Return the result of a call that is made to its end, also where nobody waits any more."""
+    call = begin_async(function, *args, **kwargs)
+    _performed.add(call)
+    call.add_done_callback(_performed.discard)
+    return await asyncio.shield(call)
+
+
 async def any_done_async(calls: Iterable[Begun[T]]) -> None:
     """Return once one of ``calls`` is over; giving up leaves them running."""
     await asyncio.wait(list(calls), return_when=asyncio.FIRST_COMPLETED)
@@ -105,9 +118,6 @@ async def any_done_async(calls: Iterable[Begun[T]]) -> None:
 def lock_async() -> asyncio.Lock:
     """Return what one caller at a time holds, also while it waits."""
     return asyncio.Lock()
-
-
-_performed: set[asyncio.Task[None]] = set()  # the event loop alone would let them be collected
 
 
 def perform_async(home: object, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "perform_sync",
     "run_sync",
     "wait_sync",
+    "whole_sync",
 ]
 
 T = TypeVar("T")
@@ -119,6 +120,11 @@ def begin_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> B
 
     threading.Thread(target=run, daemon=True).start()
     return begun
+
+
+def whole_sync(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return the result of a call that is made to its end: no other ends here."""
+    return function(*args, **kwargs)
 
 
 def any_done_sync(calls: Iterable[Begun[T]]) -> None:

@@ -55,6 +55,7 @@ NAMES: Mapping[str, str] = {
     "run_async": "run_sync",
     "wait_async": "wait_sync",
     "waiting_async": "waiting_sync",
+    "whole_async": "whole_sync",
 }
 
 TEXTS: Mapping[str, str] = {

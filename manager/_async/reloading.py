@@ -23,7 +23,14 @@ from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
 from manager.http import http_settings
 from manager.logs import CallLog, check_level, configure_logging
-from manager.waiting_async import home_async, lock_async, perform_async, run_async, wait_async
+from manager.waiting_async import (
+    home_async,
+    lock_async,
+    perform_async,
+    run_async,
+    wait_async,
+    whole_async,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +145,8 @@ class AsyncReloading:
         """Watch the file, and use what it says for the calls that follow."""
         self.watch()
         if self._behind:
-            await self._catch_up()
+            # The news is not for this call alone, which may be given up.
+            await whole_async(self._catch_up)
 
     def stop(self) -> None:
         """Do not watch any more."""
@@ -155,10 +163,13 @@ class AsyncReloading:
             ConfigError: It is wrong, or others use the server with other settings.
             ServerStartError: The server did not come up with it, and runs as before.
         """
+        outcome = await whole_async(self._reload_once)
+        return await wait_async(outcome)
+
+    async def _reload_once(self) -> Future[Changes]:
         async with self._turn:
             self._behind = False
-            outcome = await self._take_up(again=True)
-        return await wait_async(outcome)
+            return await self._take_up(again=True)
 
     async def restart_with_unapplied(self) -> bool:
         """Start the server anew with the settings that have waited for it.

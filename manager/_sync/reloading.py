@@ -24,7 +24,14 @@ from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
 from manager.http import http_settings
 from manager.logs import CallLog, check_level, configure_logging
-from manager.waiting_sync import home_sync, lock_sync, perform_sync, run_sync, wait_sync
+from manager.waiting_sync import (
+    home_sync,
+    lock_sync,
+    perform_sync,
+    run_sync,
+    wait_sync,
+    whole_sync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,7 +146,8 @@ class Reloading:
         """Watch the file, and use what it says for the calls that follow."""
         self.watch()
         if self._behind:
-            self._catch_up()
+            # The news is not for this call alone, which may be given up.
+            whole_sync(self._catch_up)
 
     def stop(self) -> None:
         """Do not watch any more."""
@@ -156,10 +164,13 @@ class Reloading:
             ConfigError: It is wrong, or others use the server with other settings.
             ServerStartError: The server did not come up with it, and runs as before.
         """
+        outcome = whole_sync(self._reload_once)
+        return wait_sync(outcome)
+
+    def _reload_once(self) -> Future[Changes]:
         with self._turn:
             self._behind = False
-            outcome = self._take_up(again=True)
-        return wait_sync(outcome)
+            return self._take_up(again=True)
 
     def restart_with_unapplied(self) -> bool:
         """Start the server anew with the settings that have waited for it.

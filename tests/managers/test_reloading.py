@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from manager import (
+    AsyncOllamaManager,
     ConfigError,
     ManagerConfig,
     OllamaManager,
@@ -506,6 +507,21 @@ async def test_what_has_changed_before_the_first_call(
         path.write_text("[retry]\nmax_attempts = 2\n")
         await m.list_models()
         assert m.config.retry.max_attempts == 2
+
+
+async def test_a_call_that_is_given_up_does_not_take_the_news_with_it(
+    server: SimulatedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text("[retry]\nmax_attempts = 1\n")
+    async with AsyncOllamaManager(config_file=path, host=server.host) as m:
+        path.write_text("[retry]\nmax_attempts = 2\n")
+        call = asyncio.ensure_future(m.list_models())
+        await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await until(lambda: m.config.retry.max_attempts == 2, "what was saved")
 
 
 async def test_a_configuration_that_is_given_is_not_read_again(
