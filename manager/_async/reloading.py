@@ -18,6 +18,7 @@ from manager.errors import (
     ServerCrashedError,
     ServerNotFoundError,
     ServerStartError,
+    ServerUnavailableError,
 )
 from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
@@ -162,6 +163,7 @@ class AsyncReloading:
         Raises:
             ConfigError: It is wrong, or others use the server with other settings.
             ServerStartError: The server did not come up with it, and runs as before.
+            ServerUnavailableError: The manager was closed meanwhile.
         """
         outcome = await whole_async(self._reload_once)
         return await wait_async(outcome)
@@ -323,6 +325,9 @@ class AsyncReloading:
                 self.config = attrs.evolve(bad, server=trial.good)
                 undone = tuple(diff_configs(self.config, bad))
                 self._server.restore(self.config)
+        if isinstance(error, ServerUnavailableError) and error.code == "manager_closed":
+            trial.outcome.set_exception(error)
+            return
         if not failed:
             if trial.changes:
                 waits = self._unapplied is not None

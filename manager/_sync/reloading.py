@@ -19,6 +19,7 @@ from manager.errors import (
     ServerCrashedError,
     ServerNotFoundError,
     ServerStartError,
+    ServerUnavailableError,
 )
 from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
@@ -163,6 +164,7 @@ class Reloading:
         Raises:
             ConfigError: It is wrong, or others use the server with other settings.
             ServerStartError: The server did not come up with it, and runs as before.
+            ServerUnavailableError: The manager was closed meanwhile.
         """
         outcome = whole_sync(self._reload_once)
         return wait_sync(outcome)
@@ -324,6 +326,9 @@ class Reloading:
                 self.config = attrs.evolve(bad, server=trial.good)
                 undone = tuple(diff_configs(self.config, bad))
                 self._server.restore(self.config)
+        if isinstance(error, ServerUnavailableError) and error.code == "manager_closed":
+            trial.outcome.set_exception(error)
+            return
         if not failed:
             if trial.changes:
                 waits = self._unapplied is not None

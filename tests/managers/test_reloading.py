@@ -20,6 +20,7 @@ from manager import (
     OllamaManager,
     ServerNotFoundError,
     ServerStartError,
+    ServerUnavailableError,
     StreamInterruptedError,
 )
 from manager.supervisor.client import inspect
@@ -256,6 +257,21 @@ async def test_a_change_during_a_drain(make: Make, file: File) -> None:
         await heard.until("config.reloaded", 2)
         assert parallel(m) == "3"
         assert heard.names.count("server.restarting") == 1
+
+
+async def test_a_manager_that_is_closed_during_a_drain(make: Make, file: File) -> None:
+    m = make(config_file=file.path)
+    heard = Heard(m)
+    await m.start_server()
+    stream = await m.chat("simulated", "write 20000 words", stream=True)
+    await anext(aiter(stream))
+    file.save("num_parallel = 2")
+    reload = asyncio.ensure_future(m.reload_config())
+    await heard.until("server.restarting")
+    await m.aclose()
+    with pytest.raises(ServerUnavailableError, match="closed"):
+        await reload
+    assert "config.reloaded" not in heard.names
 
 
 async def test_on_change_now_does_not_wait(make: Make, file: File) -> None:
