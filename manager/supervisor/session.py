@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import time
 
-from manager.errors import OllamaManagerError, ServerNotFoundError, ServerStartError
+from manager.errors import (
+    OllamaManagerError,
+    ServerNotFoundError,
+    ServerStartError,
+    ServerUnavailableError,
+)
 from manager.supervisor import failures
 from manager.supervisor.binary import find_command
 from manager.supervisor.finding import look, start_supervisor
@@ -338,8 +343,8 @@ class Session:
         elif "error" in message:
             error = failures.from_dict(message["error"])
             missing = isinstance(error, ServerNotFoundError) and wish.missing
-            if wish.change is not None:
-                self.settings = self._proven
+            if wish.change is not None and not isinstance(error, ServerUnavailableError):
+                self.settings = self._proven  # stopped on purpose: the next start will tell
             wish.fail(missing or error)
         else:
             if wish.mode == "stop":

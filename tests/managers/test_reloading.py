@@ -233,7 +233,7 @@ async def test_requests_in_flight_end_before_a_restart(make: Make, file: File) -
         await anext(chunks)
         file.save("num_parallel = 2", "[retry]\nmax_attempts = 2\n")
         await heard.until("server.restarting")
-        assert m.config.retry.max_attempts == 2, "this much holds at once"
+        await until(lambda: m.config.retry.max_attempts == 2, "what holds at once")
         later = asyncio.ensure_future(m.list_models())
         rest = [chunk async for chunk in chunks]
         assert rest[-1].done
@@ -257,6 +257,20 @@ async def test_a_change_during_a_drain(make: Make, file: File) -> None:
         await heard.until("config.reloaded", 2)
         assert parallel(m) == "3"
         assert heard.names.count("server.restarting") == 1
+
+
+async def test_a_server_that_is_stopped_during_a_drain(make: Make, file: File) -> None:
+    async with make(config_file=file.path) as m:
+        heard = Heard(m)
+        await m.start_server()
+        async with await m.chat("simulated", "Hello", stream=True, num_predict=100) as stream:
+            await anext(aiter(stream))
+            file.save("num_parallel = 2")
+            await heard.until("server.restarting")
+            await until(lambda: m.config.server.num_parallel == 2, "the change to be accepted")
+            await m.stop_server()
+        await m.start_server()
+        assert parallel(m) == "2"
 
 
 async def test_a_manager_that_is_closed_during_a_drain(make: Make, file: File) -> None:
