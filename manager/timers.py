@@ -52,8 +52,8 @@ class Timers:
         with self._changed:
             heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), entry))
             if not self._runs:
-                self._runs = True
                 threading.Thread(target=self._run, name="manager-timers", daemon=True).start()
+                self._runs = True  # else, without room for a thread, the next one tries again
             elif self._waiting[0][2] is entry:
                 self._changed.notify()
         return partial(self._call_off, entry)

@@ -93,6 +93,23 @@ def test_an_error_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [str(error) for error in seen] == ["no"]
 
 
+def test_without_room_for_a_thread_the_next_one_tries_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    timers = Timers()
+
+    def fail(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        with pytest.raises(RuntimeError):
+            timers.call_later(0, print)
+    done = threading.Event()
+    timers.call_later(0, done.set)
+    assert done.wait(PATIENCE)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_begins_with_none() -> None:
