@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol, Self
 
-from manager.errors import OllamaManagerError, ResponseDecodeError
+from manager.errors import InvalidRequestError, OllamaManagerError, ResponseDecodeError
 from manager.json_values import validate_text
 from manager.waiting_async import any_done_async, begin_async
 
@@ -87,7 +88,8 @@ class AsyncEmbedStream:
     """Iterates over the embeddings of many texts, in the order of the texts.
 
     A few batches are under way at a time; texts are read no further ahead than that, nor than
-    the embeddings are taken. Leaving the ``with`` block or calling ``close()`` ends it.
+    the embeddings are taken. One consumer at a time reads it. Leaving the ``with`` block or calling
+    ``close()`` ends it.
 
     An error of a batch is raised once all before it have been given, and nothing is lost by it:
     ``details`` says which texts it was about (``first_text``, and how many ``texts``), other
@@ -119,6 +121,7 @@ class AsyncEmbedStream:
         self._done = 0
         self._ended = False
         self._input_error: Exception | None = None
+        self._reading = threading.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,9 +138,16 @@ class AsyncEmbedStream:
         return self
 
     async def __anext__(self) -> list[float]:
-        while not self._vectors:
-            await self._take()
-        return self._vectors.popleft()
+        if not self._reading.acquire(blocking=False):
+            raise InvalidRequestError(
+                "these embeddings are being read already", hint="they have one consumer at a time"
+            )
+        try:
+            while not self._vectors:
+                await self._take()
+            return self._vectors.popleft()
+        finally:
+            self._reading.release()
 
     @property
     def done(self) -> int:

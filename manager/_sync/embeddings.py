@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol, Self
 
-from manager.errors import OllamaManagerError, ResponseDecodeError
+from manager.errors import InvalidRequestError, OllamaManagerError, ResponseDecodeError
 from manager.json_values import validate_text
 from manager.waiting_sync import any_done_sync, begin_sync
 
@@ -88,7 +89,8 @@ class EmbedStream:
     """Iterates over the embeddings of many texts, in the order of the texts.
 
     A few batches are under way at a time; texts are read no further ahead than that, nor than
-    the embeddings are taken. Leaving the ``with`` block or calling ``close()`` ends it.
+    the embeddings are taken. One consumer at a time reads it. Leaving the ``with`` block or calling
+    ``close()`` ends it.
 
     An error of a batch is raised once all before it have been given, and nothing is lost by it:
     ``details`` says which texts it was about (``first_text``, and how many ``texts``), other
@@ -120,6 +122,7 @@ class EmbedStream:
         self._done = 0
         self._ended = False
         self._input_error: Exception | None = None
+        self._reading = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -136,9 +139,16 @@ class EmbedStream:
         return self
 
     def __next__(self) -> list[float]:
-        while not self._vectors:
-            self._take()
-        return self._vectors.popleft()
+        if not self._reading.acquire(blocking=False):
+            raise InvalidRequestError(
+                "these embeddings are being read already", hint="they have one consumer at a time"
+            )
+        try:
+            while not self._vectors:
+                self._take()
+            return self._vectors.popleft()
+        finally:
+            self._reading.release()
 
     @property
     def done(self) -> int:

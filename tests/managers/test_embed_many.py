@@ -287,3 +287,23 @@ async def test_the_sync_stream_is_a_plain_iterator(server: SimulatedServer) -> N
             return len(list(stream))
 
     assert await asyncio.to_thread(embed) == 2
+
+
+async def test_embeddings_have_one_consumer_at_a_time(make: Make) -> None:
+    go = threading.Event()
+    embedder = Embedder(lambda _, __: stays_until(go))
+    with embedder.server as server:
+        async with make(host=server.host) as m, m.embed_many("m", TEXTS, batch_size=5) as vectors:
+            first = asyncio.ensure_future(anext(aiter(vectors)))
+            await until(lambda: embedder.begun, "the first to wait")
+            try:
+                with pytest.raises(InvalidRequestError, match="being read already"):
+                    await asyncio.wait_for(anext(aiter(vectors)), PATIENCE)
+            finally:
+                go.set()
+            assert await first == [0.0]
+            assert [vector async for vector in vectors] == [[float(text)] for text in TEXTS[1:]]
+
+
+def stays_until(go: threading.Event) -> None:
+    go.wait(PATIENCE)
