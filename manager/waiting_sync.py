@@ -30,12 +30,15 @@ __all__ = [
     "perform_sync",
     "run_sync",
     "wait_sync",
+    "wait_working_sync",
     "whole_sync",
 ]
 
 T = TypeVar("T")
 ConnectionT = TypeVar("ConnectionT", bound="_Connection")
 P = ParamSpec("P")
+
+_WORK_INTERVAL = 1.0
 
 _timers = Timers()
 
@@ -50,6 +53,19 @@ class _Connection(Protocol):
 def wait_sync(future: Future[T], timeout: float | None = None) -> T:
     """Return the result of ``future``; giving up (TimeoutError) leaves it running."""
     return future.result(timeout)
+
+
+def wait_working_sync(future: Future[T], timeout: float | None, work: Callable[[], None]) -> T:
+    """Do as ``wait_sync``, and ``work`` at once and then each second."""
+    end = None if timeout is None else time.monotonic() + timeout
+    while True:
+        work()
+        left = _WORK_INTERVAL if end is None else max(end - time.monotonic(), 0.0)
+        try:
+            return future.result(min(left, _WORK_INTERVAL))
+        except TimeoutError:
+            if end is not None and left <= _WORK_INTERVAL:
+                raise
 
 
 def pause_sync(seconds: float) -> None:

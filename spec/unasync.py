@@ -54,6 +54,7 @@ NAMES: Mapping[str, str] = {
     "perform_async": "perform_sync",
     "run_async": "run_sync",
     "wait_async": "wait_sync",
+    "wait_working_async": "wait_working_sync",
     "waiting_async": "waiting_sync",
     "whole_async": "whole_sync",
 }

@@ -198,6 +198,7 @@ class AsyncLines(Generic[T]):
         self._shut_down()
         self._cancel_deadline()
         self._closed = True
+        self.call.end_turn()  # who reads no further may hold it for long, without closing it
         self._forget()
 
     async def _read(self) -> None:

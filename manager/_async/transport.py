@@ -28,7 +28,7 @@ from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
 from manager.turns import Turns
-from manager.waiting_async import check_home_async, home_async, pause_async, wait_async
+from manager.waiting_async import check_home_async, home_async, pause_async, wait_working_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -279,9 +279,11 @@ class AsyncTransport:
     async def _give_back_forgotten(self) -> None:
         for answer, _, call in self._in_flight.take_forgotten():
             call.cancel("forgotten")
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                await answer.aclose()
-            call.end_turn()
+            try:
+                with contextlib.suppress(httpx.HTTPError, OSError):
+                    await answer.aclose()
+            finally:
+                call.end_turn()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -354,7 +356,8 @@ class AsyncTransport:
             return
         limit = call.within(call.timeouts.first_token)
         try:
-            await wait_async(turn.granted, limit)
+            # whoever has a turn may be forgotten meanwhile
+            await wait_working_async(turn.granted, limit, self._give_back_forgotten)
         except TimeoutError:
             full, connections = httpx.PoolTimeout(""), self._settings.client.max_connections
             raise call.lost(full, answering=False, connections=connections) from None

@@ -197,6 +197,7 @@ class Lines(Generic[T]):
         self._shut_down()
         self._cancel_deadline()
         self._closed = True
+        self.call.end_turn()  # who reads no further may hold it for long, without closing it
         self._forget()
 
     def _read(self) -> None:

@@ -29,7 +29,7 @@ from manager.forks import keep, renew_in_children
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
 from manager.turns import Turns
-from manager.waiting_sync import check_home_sync, home_sync, pause_sync, wait_sync
+from manager.waiting_sync import check_home_sync, home_sync, pause_sync, wait_working_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -280,9 +280,11 @@ class Transport:
     def _give_back_forgotten(self) -> None:
         for answer, _, call in self._in_flight.take_forgotten():
             call.cancel("forgotten")
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                answer.close()
-            call.end_turn()
+            try:
+                with contextlib.suppress(httpx.HTTPError, OSError):
+                    answer.close()
+            finally:
+                call.end_turn()
 
     def _begin(
         self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
@@ -355,7 +357,8 @@ class Transport:
             return
         limit = call.within(call.timeouts.first_token)
         try:
-            wait_sync(turn.granted, limit)
+            # whoever has a turn may be forgotten meanwhile
+            wait_working_sync(turn.granted, limit, self._give_back_forgotten)
         except TimeoutError:
             full, connections = httpx.PoolTimeout(""), self._settings.client.max_connections
             raise call.lost(full, answering=False, connections=connections) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import tracemalloc
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .either import until
-from .hostile_server import LAST, Hostile, chat_line, stays, streams
+from .either import PATIENCE, until
+from .hostile_server import LAST, Hostile, chat_line, silent_after, stays, streams
 from .test_hostile import using
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from .hostile_server import Exchange
 
 pytestmark = pytest.mark.usefixtures("each_transport")
+
+
+class Interrupt(BaseException):
+    """What nobody is prepared for, as Ctrl-C is."""
 
 
 def prompt_of(body: bytes) -> str:
@@ -52,6 +57,64 @@ async def test_who_waits_for_a_connection_is_served_in_turn(make: Make) -> None:
             go.set()
             await asyncio.gather(*calls)
     assert [prompt_of(body) for body in server.bodies] == [str(number) for number in range(12)]
+
+
+async def test_who_waits_for_a_connection_gets_that_of_a_forgotten_stream(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a")), stays) as server:
+        async with using(make, server, max_connections=1) as m:
+            stream = await m.chat("m", "hi", stream=True)
+            call = asyncio.ensure_future(m.chat("m", "hi"))
+            await until(lambda: waiting_for(m) == 1, "a call to wait")
+            del stream
+            # a thread that has handed it over may hold it for a moment longer
+            await until(lambda: gc.collect() >= 0 and call.done(), "the call that waited")
+            await call
+
+
+async def test_a_connection_is_free_when_its_reader_has_been_cancelled(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a")), stays) as server:
+        async with using(make, server, max_connections=1) as m:
+            if hasattr(m, "target"):
+                pytest.skip("threads cannot be cancelled")
+            stream = await m.chat("m", "hi", stream=True)
+            chunks = aiter(stream)
+            await anext(chunks)
+            reader = asyncio.ensure_future(anext(chunks))
+            await until(lambda: stream._lines.waiting(), "it to read")
+            reader.cancel()
+            await asyncio.wait([reader])
+            await asyncio.wait_for(m.chat("m", "hi"), PATIENCE)  # nobody has closed the stream
+            await stream.close()
+
+
+async def test_an_interrupt_while_a_forgotten_stream_is_given_back_keeps_no_turn(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Hostile(silent_after(chat_line("a")), stays) as server:
+        async with using(make, server, max_connections=1) as m:
+            session = getattr(m, "target", m)._session
+            stream = await m.chat("m", "hi", stream=True)
+            del stream
+            forgotten = session.transport._in_flight._forgotten
+            await until(lambda: gc.collect() >= 0 and forgotten, "it to be forgotten")
+            response = forgotten[0][0]
+            name = "close" if hasattr(m, "target") else "aclose"
+            close = getattr(response, name)
+
+            def interrupted() -> Any:
+                if name == "aclose":
+                    return interrupted_later()
+                close()
+                raise Interrupt
+
+            async def interrupted_later() -> None:
+                await close()
+                raise Interrupt
+
+            monkeypatch.setattr(response, name, interrupted)
+            with pytest.raises(Interrupt):
+                await m.chat("m", "hi")
+            await asyncio.wait_for(m.chat("m", "hi"), PATIENCE)
 
 
 async def test_two_hundred_calls_share_few_connections(make: Make) -> None:
