@@ -335,13 +335,15 @@ class AsyncTransport:
         request = self._http_request(call)
         call.begin_attempt(request.headers)
         await self._wait_for_turn(call, request)
-        sent_now.set(call)
+        before = sent_now.set(call)
         try:
             response = await self._http_client().send(request, stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._server.suspect()
             connections = self._settings.client.max_connections
             raise call.lost(error, answering=False, connections=connections) from error
+        finally:
+            sent_now.reset(before)  # a thread would keep the last call, and its images
         self._server.note_answer()
         call.context_length = self._server.context_length
         if not response.is_success:

@@ -7,9 +7,12 @@ import gc
 import json
 import threading
 import tracemalloc
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from manager.calls import Call
 
 from .either import PATIENCE, until
 from .hostile_server import LAST, Hostile, chat_line, silent_after, stays, streams
@@ -233,6 +236,22 @@ class Flood:
             "the server to be held back",
         )
         return self.sent
+
+
+async def test_a_call_that_is_over_is_not_kept(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[weakref.ref[Call[Any]]] = []
+    begin = Call.begin_attempt
+
+    def note(call: Call[Any], headers: Any) -> None:
+        calls.append(weakref.ref(call))
+        begin(call, headers)
+
+    monkeypatch.setattr(Call, "begin_attempt", note)
+    with Hostile(stays) as server:
+        async with using(make, server) as m:
+            await m.chat("m", "hi")
+            # a thread that has handed the answer over may hold it for a moment longer
+            await until(lambda: gc.collect() >= 0 and not calls[0](), "it to be let go")
 
 
 async def test_a_slow_reader_holds_the_server_back(make: Make) -> None:
