@@ -147,8 +147,8 @@ class InFlight(Generic[StreamT]):
         with self._lock:
             waiters: Iterable[_Waiter] = [*self._asked, *self._streams]
             left = dict(self._left)
-        now = time.monotonic()
         found = [waiting for waiter in waiters if (waiting := waiter.waiting()) is not None]
+        now = time.monotonic()  # after they were asked: they may have begun to wait meanwhile
         return {
             "waiting": [
                 {

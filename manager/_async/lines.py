@@ -143,6 +143,8 @@ class AsyncLines(Generic[T]):
     async def __anext__(self) -> T:
         check_home_async(self._home)
         if not self._reading.acquire(blocking=False):
+            if self._closed:  # it is being closed, by another thread
+                raise StopAsyncIteration
             raise InvalidRequestError(
                 "this stream is being read already", hint="a stream has one consumer at a time"
             )

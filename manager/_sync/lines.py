@@ -142,6 +142,8 @@ class Lines(Generic[T]):
     def __next__(self) -> T:
         check_home_sync(self._home)
         if not self._reading.acquire(blocking=False):
+            if self._closed:  # it is being closed, by another thread
+                raise StopIteration
             raise InvalidRequestError(
                 "this stream is being read already", hint="a stream has one consumer at a time"
             )

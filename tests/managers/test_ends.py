@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from manager import Timeouts
+from manager import OllamaManager, Timeouts
 from manager.ndjson import LineSplitter
 
 from .either import Heard, until
@@ -150,3 +150,30 @@ async def test_an_interrupt_after_the_last_line_frees_the_connection(
             await stream.close()
             answer = await m.chat("m", "hi", timeout=Timeouts(total=20))
             assert answer.message.content == "fine"
+
+
+def test_who_reads_while_another_thread_closes_meets_the_end() -> None:
+    closing, go_on = threading.Event(), threading.Event()
+    with (
+        Hostile(streams(*([chat_line("a")] * 100))) as server,
+        OllamaManager(host=server.host) as m,
+    ):
+        stream = m.chat("m", "hi", stream=True)
+        next(stream)
+        response = stream._lines._response
+        close = response.close
+
+        def close_slowly() -> None:
+            closing.set()
+            go_on.wait(30)
+            close()
+
+        response.close = close_slowly  # type: ignore[method-assign]
+        closer = threading.Thread(target=stream.close)
+        closer.start()
+        try:
+            assert closing.wait(30)
+            assert next(stream, None) is None
+        finally:
+            go_on.set()
+            closer.join(30)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from manager import ModelNotFoundError, OllamaManager, StreamInterruptedError
+from manager import ModelNotFoundError, OllamaManager, StreamInterruptedError, Timeouts
 
 from .either import Heard, is_alive
 
@@ -108,10 +108,11 @@ async def test_many_calls_at_once(m: Any) -> None:
 async def test_many_streams_at_once(m: Any) -> None:
     async def one(number: int) -> str:
         async with await m.chat(
-            "simulated", f"number {number}", stream=True, think=False
+            "simulated", f"number {number}", stream=True, think=False, timeout=patient
         ) as stream:
             return "".join([piece async for piece in stream.text])
 
+    patient = Timeouts(connect=30)  # all of them connect at once, to a server that is one of many
     answers = await asyncio.gather(*(one(number) for number in range(200)))
     for number, answer in enumerate(answers):
         assert f"You said: number {number}\n" in answer

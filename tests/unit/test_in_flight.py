@@ -23,6 +23,22 @@ def waits(model: str | None, operation: str = "chat", *, begun: bool = False) ->
     return Stream(Waiting(operation, model, time.monotonic() - 5, begun))
 
 
+class BeginsToWait(Stream):
+    """Waits only from the moment on that it has been asked for a while."""
+
+    def waiting(self) -> Waiting:
+        threading.Event().wait(0.01)
+        return Waiting("chat", "m", time.monotonic(), False)
+
+
+def test_nobody_has_waited_for_less_than_no_time() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    stream = BeginsToWait()
+    in_flight.opened(stream)
+    (found,) = in_flight.report()["waiting"]
+    assert found["seconds"] >= 0, "the supervisor refuses such a time, and whoever sends it"
+
+
 def test_calls_and_streams_are_counted() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream = Stream()
