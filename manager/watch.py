@@ -198,6 +198,7 @@ class ConfigWatcher:
             return
         self._observer = observer
         self._follow_folders()
+        self._wake.set()  # what changed before all of them were watched, no event tells
 
     def _stop_observer(self) -> None:
         observer, self._observer = self._observer, None

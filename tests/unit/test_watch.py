@@ -7,7 +7,7 @@ import threading
 import time
 import tracemalloc
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -365,3 +365,21 @@ def test_watched_folders(tmp_path: Path) -> None:
     assert names == {"link", "real", "c.toml"}
     (base / "loop").symlink_to("loop")
     watched_folders(str(base / "loop" / "c.toml"))
+
+
+def test_what_changes_while_watching_begins_is_seen(
+    tmp_path: Path, start: Callable[[Path], Seen], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    schedule = ConfigWatcher._schedule
+
+    def too_late(self: ConfigWatcher, *arguments: Any) -> None:
+        path.write_text("1")
+        schedule(self, *arguments)
+
+    monkeypatch.setattr(ConfigWatcher, "_schedule", too_late)
+    seen = start(path)
+    if seen.path.read_text("utf-8") != "1":  # where there are no events
+        path.write_text("1")
+    seen.wait_for("1")
