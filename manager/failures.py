@@ -6,7 +6,6 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-import httpx
 import msgspec
 
 from manager.errors import (
@@ -22,6 +21,7 @@ from manager.errors import (
     ServerBusyError,
     ServerUnavailableError,
 )
+from manager.lean_httpx import httpx
 from manager.redaction import without_secrets
 
 if TYPE_CHECKING:

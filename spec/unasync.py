@@ -27,8 +27,10 @@ NAMES: Mapping[str, str] = {
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
     "__anext__": "__next__",
+    "aiter": "iter",
     "anext": "next",
     # the standard library
+    "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
     # httpx and httpcore
     "AsyncClient": "Client",
@@ -38,8 +40,7 @@ NAMES: Mapping[str, str] = {
     "AsyncNetworkStream": "NetworkStream",
     "aclose": "close",
     "aiter_bytes": "iter_bytes",
-    "aiter_raw": "iter_raw",
-    "aread": "read",
+    "handle_async_request": "handle_request",
     # manager
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
@@ -48,6 +49,7 @@ NAMES: Mapping[str, str] = {
     "check_home_async": "check_home_sync",
     "connect_async": "connect_sync",
     "home_async": "home_sync",
+    "joined_async": "joined_sync",
     "later_async": "later_sync",
     "lock_async": "lock_sync",
     "pause_async": "pause_sync",

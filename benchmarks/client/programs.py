@@ -114,7 +114,7 @@ import os
 MESSAGES = [{{"role": "user", "content": "hi"}}]
 if {ours}:
     from manager import AsyncOllamaManager, OllamaManager
-    settings = dict(host=sys.argv[1] + "/x", max_connections=2048, connect_timeout=60)
+    settings = dict(host=sys.argv[1] + "/x", watch=False, max_connections=2048, connect_timeout=60)
     make = lambda: OllamaManager(**settings)
     make_async = lambda: AsyncOllamaManager(**settings)
 else:

@@ -9,13 +9,13 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import httpx
-
+from manager._async.http_client import body_of
 from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
 from manager.forks import keep
 from manager.in_flight import Waiting
+from manager.lean_httpx import httpx
 from manager.ndjson import LineSplitter, LineTooLongError
 from manager.waiting_async import check_home_async, home_async, later_async
 
@@ -96,11 +96,7 @@ class AsyncLines(Generic[T]):
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
-        # httpx decodes also what is not encoded, through three more frames
-        is_encoded = "content-encoding" in response.headers
-        self._chunks: AsyncIterator[bytes] = (
-            response.aiter_bytes() if is_encoded else response.aiter_raw()
-        )
+        self._chunks: AsyncIterator[bytes] = body_of(response)
         # also where nobody reads: the server is to stop
         left = call.left()
         self._cancel_deadline: Callable[[], None] = (

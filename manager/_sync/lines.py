@@ -10,13 +10,13 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import httpx
-
+from manager._sync.http_client import body_of
 from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
 from manager.forks import keep
 from manager.in_flight import Waiting
+from manager.lean_httpx import httpx
 from manager.ndjson import LineSplitter, LineTooLongError
 from manager.waiting_sync import check_home_sync, home_sync, later_sync
 
@@ -97,9 +97,7 @@ class Lines(Generic[T]):
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
-        # httpx decodes also what is not encoded, through three more frames
-        is_encoded = "content-encoding" in response.headers
-        self._chunks: Iterator[bytes] = response.iter_bytes() if is_encoded else response.iter_raw()
+        self._chunks: Iterator[bytes] = body_of(response)
         # also where nobody reads: the server is to stop
         left = call.left()
         self._cancel_deadline: Callable[[], None] = (

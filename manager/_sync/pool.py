@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from httpcore import ConnectionPool
 
@@ -24,6 +24,17 @@ _USED = (
     "_max_keepalive_connections",
     "_requests",
 )
+
+
+class _Given:
+    """Stands for the event of a request that has got its connection: nobody waits for it."""
+
+    def set(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> None: ...
+
+
+_given = _Given()
 
 
 class QuickPool(ConnectionPool):
@@ -52,6 +63,7 @@ class QuickPool(ConnectionPool):
             connection = self._connection_for(queued.request.url.origin, closing)
             if connection is not None:
                 queued.assign_to_connection(connection)
+                cast("Any", queued)._connection_acquired = _given  # its own is up to a kilobyte
         return closing
 
     def _look(self) -> list[ConnectionInterface]:

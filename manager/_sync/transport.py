@@ -4,69 +4,45 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import weakref
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
-
 from manager._sync.closing import end_each
+from manager._sync.http_client import HttpClient, body_of, limits_now
 from manager._sync.lines import Lines
-from manager._sync.wire import Wire, sent_now
 from manager.calls import Call
-from manager.connections import shut_down
 from manager.default import DEFAULT
-from manager.errors import (
-    APIError,
-    ConfigError,
-    OllamaManagerError,
-    ServerUnavailableError,
-)
+from manager.errors import APIError, OllamaManagerError, ServerUnavailableError
 from manager.failures import error_from_status
 from manager.forks import keep, renew_in_children
+from manager.lean_httpx import httpx
 from manager.retry import resolve_retry
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.turns import Turns
-from manager.waiting_sync import check_home_sync, home_sync, pause_sync, wait_working_sync
+from manager.waiting_sync import (
+    check_home_sync,
+    home_sync,
+    joined_sync,
+    pause_sync,
+    wait_working_sync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import TypeAlias
 
     from ollama_api.types import Request
 
     from manager._sync.server import Server
     from manager.events import Events
-    from manager.http import ClientSettings, HttpSettings
+    from manager.http import HttpSettings
     from manager.in_flight import InFlight
     from manager.logs import CallLog
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
-    _Head: TypeAlias = tuple[httpx.URL, list[tuple[bytes, bytes]]]
-
 __all__ = ["Transport"]
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-# What httpcore traces when a request is about to be sent, when it has been, when the head of the
-# answer has come, when the connection is about to be given back, and when there is a new one.
-_SENDING = "http11.send_request_headers.started"
-_ASKED = "http11.receive_response_headers.started"
-_ANSWERED = "http11.receive_response_headers.complete"
-_RETURNED = "http11.response_closed.started"
-_CONNECTED = (
-    "connection.connect_tcp.complete",
-    "connection.start_tls.complete",
-    "proxy.start_tls.complete",
-    "socks.connect_tcp.complete",
-    "socks.start_tls.complete",
-)
-# A body of so many bytes at most is sent together with its head: each piece wakes the server up.
-_SMALL = 65_536
 
 
 class Transport:
@@ -92,34 +68,28 @@ class Transport:
         self._events = events
         self.log = log  # of the calls that start from now on
         self._in_flight = in_flight
-        self._client: httpx.Client | None = None
-        self._client_pid = 0
-        self._turns = Turns(None)  # of the client
+        self._client: HttpClient | None = None
         self._client_home: object = None
+        self._retired: list[HttpClient] = []
         self._lock = threading.Lock()
-        self._retired: list[httpx.Client] = []
-        self._heads: dict[tuple[httpx.Client, str, str], _Head] = {}
-        self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._closed = False
         self._settings = settings
         renew_in_children(self)
 
     def after_fork(self) -> None:
         """In a forked child: leave the connections to the parent."""
-        keep(*self._retired)
-        self._retired = []
-        self._connections = weakref.WeakSet()
+        keep(self._client, *self._retired)
+        self._client, self._client_home, self._retired = None, None, []
         self._lock = threading.Lock()
-        self._turns = Turns(None)
 
     def configure(self, settings: HttpSettings) -> None:
         """Use new settings for the calls that start from now on."""
-        if settings.client != self._settings.client:
-            # open streams keep their connections: the old client is closed at the end
-            if self._client is not None and self._client_pid == os.getpid():
+        with self._lock:
+            if settings.client != self._settings.client and self._client is not None:
+                # open streams keep their connections: the old client is closed at the end
                 self._retired.append(self._client)
-            self._client = None
-        self._settings = settings
+                self._client = None
+            self._settings = settings
 
     def send(
         self,
@@ -258,24 +228,23 @@ class Transport:
     def close(self) -> None:
         """End every open stream and close the connections; later calls fail."""
         self._closed = True
-        self._turns.open()
+        for client in self._clients():
+            client.turns.open()
         streams = [lines.close for lines in self._in_flight.streams()]
         end_each([*streams, self._close_connections])
 
     def _close_connections(self) -> None:
-        if self._client_pid == os.getpid():
-            with self._lock:
-                connections = list(self._connections)
-            for connection in connections:
-                # closing it would not wake up who waits for an answer
-                shut_down(connection, self._client_pid)
-            check_home_sync(self._client_home)  # it alone can close them
-            self._give_back_forgotten()
-        clients = [*self._retired, *([self._client] if self._client is not None else [])]
+        clients = self._clients()
+        for client in clients:
+            client.hang_up()
+        check_home_sync(self._client_home)  # it alone can close them
+        self._give_back_forgotten()
         self._retired, self._client = [], None
-        self._heads.clear()
-        if self._client_pid == os.getpid():
-            end_each(client.close for client in clients)
+        end_each(client.close for client in clients)
+
+    def _clients(self) -> list[HttpClient]:
+        with self._lock:
+            return [*self._retired, *([self._client] if self._client is not None else [])]
 
     def _give_back_forgotten(self) -> None:
         for answer, _, call in self._in_flight.take_forgotten():
@@ -303,8 +272,7 @@ class Transport:
 
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
-        if self._client_pid == os.getpid():
-            check_home_sync(self._client_home)
+        check_home_sync(self._client_home)
         self._give_back_forgotten()
         while True:
             if call.over:
@@ -333,18 +301,16 @@ class Transport:
 
     def _answer(self, call: Call[T]) -> httpx.Response:
         """Send the request once and return its answer, its body unread; an error status raises."""
-        request = self._http_request(call)
+        client = self._http_client()
+        request = client.request_of(call)
         call.begin_attempt(request.headers)
-        self._wait_for_turn(call, request)
-        before = sent_now.set(call)
+        self._wait_for_turn(call, client, request)
         try:
-            response = self._http_client().send(request, stream=True)
+            response = client.send(call, request)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             self._server.suspect()
-            connections = self._settings.client.max_connections
+            connections = client.settings.max_connections
             raise call.lost(error, answering=False, connections=connections) from error
-        finally:
-            sent_now.reset(before)  # a thread would keep the last call, and its images
         self._server.note_answer()
         call.context_length = self._server.context_length
         if not response.is_success:
@@ -353,8 +319,8 @@ class Transport:
             raise error_from_status(response.status_code, response.headers, body, **call.context)
         return response
 
-    def _wait_for_turn(self, call: Call[Any], request: httpx.Request) -> None:
-        call.turn = turn = self._turns.ask()
+    def _wait_for_turn(self, call: Call[Any], client: HttpClient, request: httpx.Request) -> None:
+        call.turn = turn = client.turns.ask()
         if turn.granted is None:
             return
         limit = call.within(call.timeouts.first_token)
@@ -362,72 +328,15 @@ class Transport:
             # whoever has a turn may be forgotten meanwhile
             wait_working_sync(turn.granted, limit, self._give_back_forgotten)
         except TimeoutError:
-            full, connections = httpx.PoolTimeout(""), self._settings.client.max_connections
+            full, connections = httpx.PoolTimeout(""), client.settings.max_connections
             raise call.lost(full, answering=False, connections=connections) from None
         if self._closed:
             raise self._is_closed(call)
-        request.extensions["timeout"].update(_limits(call))
-
-    def _http_request(self, call: Call[T]) -> httpx.Request:
-        client, method, path = self._http_client(), call.request.method, call.request.path
-        extensions: dict[str, Any] = {
-            "trace": partial(self._note_step, call),
-            "timeout": _limits(call),
-        }
-        if (content := call.request.content) is not None:
-            headers = {"content-type": "application/octet-stream"}
-            return client.build_request(
-                method, path, content=content, headers=headers, extensions=extensions
-            )
-        if (body := call.body) is None:
-            return client.build_request(method, path, extensions=extensions)
-        url, fields = self._head_of(client, method, path)
-        return httpx.Request(
-            method,
-            url,
-            headers=[*fields, (b"Content-Length", b"%d" % len(body))],
-            cookies=client.cookies or None,
-            stream=httpx.ByteStream(body),
-            extensions=extensions,
-        )
-
-    def _head_of(self, client: httpx.Client, method: str, path: str) -> _Head:
-        """Return what the requests of an operation with a JSON body have in common.
-
-        Merging it anew for each request would take httpx a sixth of a round trip.
-        """
-        head = self._heads.get((client, method, path))
-        if head is None:
-            url = client.build_request(method, path).url
-            headers = httpx.Headers(client.headers)
-            headers["content-type"] = "application/json"
-            fields = httpx.Request(method, url, headers=headers).headers
-            fields.pop("content-length", None)
-            head = self._heads[client, method, path] = (url, fields.raw)
-        return head
-
-    def _note_step(self, call: Call[Any], event: str, info: Mapping[str, Any]) -> None:
-        if event == _SENDING:
-            call.head_waits = call.body is not None and len(call.body) <= _SMALL
-        elif event == _ASKED:
-            call.hold.asked()
-            call.hold.limit(call.left_for_head)
-            self._in_flight.asked(call)
-        elif event == _ANSWERED:
-            call.hold.limit(None if call.timeouts.total is None else call.left)
-        elif event == _RETURNED:
-            call.hold.let_go()
-        elif event in _CONNECTED:
-            connection = info["return_value"]
-            Wire(connection)
-            with self._lock:
-                self._connections.add(connection)
-            if self._closed:  # while it was being made
-                shut_down(connection, os.getpid())
+        request.extensions["timeout"].update(limits_now(call))
 
     def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         try:
-            content = response.read()
+            content = joined_sync(body_of(response))
             call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
@@ -443,52 +352,14 @@ class Transport:
         if delay:
             pause_sync(delay)
 
-    def _http_client(self) -> httpx.Client:
-        """Return the client, a new one in a forked child: sockets must not be shared."""
+    def _http_client(self) -> HttpClient:
         client = self._client
-        if client is None or self._client_pid != os.getpid():
+        if client is None:
             with self._lock:
-                if self._client is None or self._client_pid != os.getpid():
-                    self._client = _make_client(self._settings.client)
-                    self._turns = Turns(self._settings.client.max_connections)
-                    if self._client_pid != os.getpid():  # else the settings have changed
-                        self._client_pid = os.getpid()
-                        self._client_home = home_sync()
-                client = self._client
+                if (client := self._client) is None:
+                    client = self._client = HttpClient(self._settings.client, self._in_flight)
+                    self._client_home = self._client_home or home_sync()
+                    if self._closed:  # meanwhile
+                        client.hang_up()
         check_home_sync(self._client_home)
         return client
-
-
-def _limits(call: Call[Any]) -> dict[str, float | None]:
-    """Return the limits of httpx for a request that is sent now."""
-    silence = call.within(call.timeouts.first_token)
-    connect = call.within(call.timeouts.connect)
-    return {"connect": connect, "read": silence, "write": silence, "pool": silence}
-
-
-def _make_client(settings: ClientSettings) -> httpx.Client:
-    try:
-        client = httpx.Client(
-            base_url=settings.base_url,
-            headers=settings.headers,
-            verify=settings.ssl_context(),
-            proxy=settings.proxy,
-            trust_env=settings.trust_env,
-            limits=httpx.Limits(
-                max_connections=settings.max_connections,
-                max_keepalive_connections=settings.max_keepalive,
-            ),
-        )
-    except ImportError as error:
-        raise ConfigError(
-            "a SOCKS proxy needs the package socksio, which is not installed",
-            hint="pip install 'httpx[socks]'",
-            key="client.proxy",
-        ) from error
-    with contextlib.suppress(ImportError):  # an httpx that does without httpcore
-        from manager._sync.network import connect_in_time, join_chunks
-
-        connect_in_time(client)
-        if settings.joins_chunks:
-            join_chunks(client)
-    return client

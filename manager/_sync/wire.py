@@ -8,9 +8,8 @@ import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from manager.connections import shut_down
+from manager.lean_httpx import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Callable

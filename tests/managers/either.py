@@ -147,3 +147,9 @@ def answers(port: int) -> bool:
     with socket.socket() as sock:
         sock.settimeout(5)
         return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def pool_of(m: Any) -> Any:
+    """The connections of a manager, as httpcore keeps them; None before its first call."""
+    client = getattr(m, "target", m)._session.transport._client
+    return client and client._client._transport._pool

@@ -53,8 +53,8 @@ async def test_a_call_that_is_interrupted(
         async with using(make, server, logging={"level": "calls"}) as m:
             heard = Heard(m)
             with monkeypatch.context() as patched:
-                patched.setattr(httpx.Client, "send", interrupts)
-                patched.setattr(httpx.AsyncClient, "send", interrupts)
+                patched.setattr(httpx.HTTPTransport, "handle_request", interrupts)
+                patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", interrupts)
                 with pytest.raises(Interrupt):
                     await m.chat("m", "hi", stream=stream)
             event = await ended(heard)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import pytest
 
 from manager import AsyncOllamaManager, InvalidRequestError, OllamaManager
@@ -45,8 +46,9 @@ async def test_calls_after_other_settings() -> None:
         async with AsyncOllamaManager(host=server.host) as m:
             await m.chat("m", "hi")
             transport: Any = m._session.transport  # pyright: ignore[reportPrivateUsage]
-            transport._retired.append(transport._client)
-            transport._client = None  # as `configure` does it
+            settings = transport._settings
+            client = attrs.evolve(settings.client, headers={})
+            transport.configure(attrs.evolve(settings, client=client))
             await refused(lambda: m.chat("m", "hi"))
             assert (await m.chat("m", "hi")).done
 

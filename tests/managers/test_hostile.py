@@ -29,7 +29,7 @@ from manager import (
 )
 from manager.ndjson import LineSplitter
 
-from .either import Heard, free_port, until
+from .either import Heard, free_port, pool_of, until
 from .hostile_server import (
     ANSWER,
     LAST,
@@ -65,12 +65,6 @@ async def using(make: Make, server: Hostile, **settings: Any) -> AsyncIterator[A
         await until(lambda: not in_use(m), "what was in use to be given back")
     assert pool is None or not pool.connections
     await until(server.is_left, "the server to see each connection end")
-
-
-def pool_of(m: Any) -> Any:
-    """The connections of a manager; None before its first call."""
-    client = getattr(m, "target", m)._session.transport._client
-    return client and client._transport._pool
 
 
 def in_use(m: Any) -> int:

@@ -36,7 +36,8 @@ def prompt_of(body: bytes) -> str:
 
 def waiting_for(m: Any) -> int:
     """How many calls wait for a connection."""
-    return len(getattr(m, "target", m)._session.transport._turns._waiting)
+    client = getattr(m, "target", m)._session.transport._client
+    return len(client.turns._waiting) if client else 0
 
 
 def echoes(exchange: Exchange) -> None:

@@ -10,7 +10,7 @@ import pytest
 import manager._async.network
 import manager._sync.network
 
-from .either import PATIENCE, until
+from .either import PATIENCE, pool_of, until
 
 if TYPE_CHECKING:
     from manager.simulator.process import SimulatedServer
@@ -64,7 +64,7 @@ async def test_no_more_idle_connections_are_kept_than_wanted(
         await open_many(m)
         for _ in range(MANY + 5):
             await m.version()
-        pool = getattr(m, "target", m)._session._transport._http_client()._transport._pool
+        pool = pool_of(m)
         assert len(pool.connections) <= 3
 
 
@@ -73,6 +73,6 @@ async def test_a_request_waits_for_a_connection(make: Make, server: SimulatedSer
         async with asyncio.timeout(PATIENCE):
             versions = await asyncio.gather(*(m.version() for _ in range(10)))
         assert len(set(versions)) == 1
-        pool = getattr(m, "target", m)._session._transport._http_client()._transport._pool
+        pool = pool_of(m)
         assert len(pool.connections) <= 2
         await until(lambda: all(connection.is_idle() for connection in pool.connections))

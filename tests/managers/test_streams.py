@@ -17,7 +17,7 @@ from manager import (
     StreamInterruptedError,
 )
 
-from .either import Heard, until
+from .either import Heard, pool_of, until
 
 if TYPE_CHECKING:
     from manager.simulator.process import SimulatedServer
@@ -249,5 +249,4 @@ async def test_many_streams_use_few_connections(m: Any, server: SimulatedServer)
     for _ in range(10):
         await (await m.chat("simulated", "hello", stream=True)).final()
     await heard.until("request.finished", 10)
-    client = getattr(m, "target", m)._session.transport._client
-    assert len(client._transport._pool.connections) == 1
+    assert len(pool_of(m).connections) == 1

@@ -24,8 +24,6 @@ PURE = """
     schemas server_settings shown since spelling status timeouts tool_functions tools types
     turns version
 """.split()  # noqa: SIM905
-# A call's failures are httpx exceptions; `calls` and `failures` turn them into ours.
-MAY_KNOW_HTTPX = {"calls", "failures"}
 IO = {
     "anyio",
     "asyncio",
@@ -88,9 +86,8 @@ def within(path: Path, folders: set[str]) -> bool:
 
 @pytest.mark.parametrize("name", PURE)
 def test_pure_modules_import_no_io(name: str) -> None:
-    allowed = {"httpx"} if name in MAY_KNOW_HTTPX else set()
     roots = {module.partition(".")[0] for module in imported(PACKAGE / f"{name}.py")}
-    assert not roots & (IO - allowed)
+    assert not roots & IO
 
 
 @pytest.mark.parametrize("name", PURE)
@@ -166,11 +163,16 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    speakers = ("transport", "lines", "network", "pool", "wire")
+    speakers = ("http_client", "lines", "network", "pool", "transport", "wire")
     allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
+    # a call's failures are httpx's exceptions; `failures` turns them into ours
+    allowed |= {"failures.py"}
     for path in ALL:
-        if relative(path) not in {*allowed, "failures.py"}:
-            assert not imported(path) & {"httpx", "httpcore"}, relative(path)
+        modules = imported(path)
+        if relative(path) not in allowed:
+            assert not modules & {"manager.lean_httpx", "httpcore"}, relative(path)
+        if relative(path) != "lean_httpx.py":
+            assert "httpx" not in modules, f"{relative(path)}: httpx comes from lean_httpx"
 
 
 def test_the_shells_do_not_import_each_other() -> None:
