@@ -51,7 +51,7 @@ class ChunkJoiner:
     is handed over.
     """
 
-    __slots__ = ("_asked", "_expects_body", "_head", "_left", "_line", "_next")
+    __slots__ = ("_asked", "_expects_body", "_head", "_left", "_line", "_next", "handed_over")
 
     def __init__(self) -> None:
         self._next = _HEAD
@@ -60,6 +60,13 @@ class ChunkJoiner:
         self._head = bytearray()
         self._asked = False  # a request whose answer has not begun
         self._expects_body = True
+        self.handed_over = 0
+        """The bytes of the body that ``received`` has returned so far, where it is in chunks."""
+
+    @property
+    def is_at_chunk(self) -> bool:
+        """Whether a chunk is to come next, or the end of the body."""
+        return self._next == _SIZE and not self._line
 
     def sent(self, data: bytes) -> None:
         """Note what is about to be written: whether an answer has a body depends on the request."""
@@ -88,30 +95,36 @@ class ChunkJoiner:
                 position = self._read_line_end(data, position)
         return result
 
+    @staticmethod
+    def whole_chunks(data: bytes) -> tuple[bytes, bytes]:
+        """Return what ``data`` carries in the whole chunks that it begins with, and the rest of it.
+
+        For who reads at a chunk, and gives only the rest to h11: that sees fewer chunks, and the
+        end of the body as it was sent.
+        """
+        payloads, end = _whole_chunks(data, 0)
+        return b"".join(payloads), data[end:]
+
     def _join(self, data: bytes, begin: int) -> tuple[bytes, int]:
         """Return ``data`` with its chunks from ``begin`` on as one, and where in it they end.
 
         The last of them may have come in part: all of it is declared, as h11 was to expect it.
         """
-        payloads: list[bytes] = []
-        declared, position, end, size = 0, begin, begin, len(data)
-        match, ends = _SIZE_LINE.match, data.startswith
-        while line := match(data, position):
-            length = int(line[1], 16)
-            if length == 0:
-                break
-            start = line.end()
-            end = start + length
-            declared += length
-            payloads.append(data[start:end])
-            position = end + 2
-            if not ends(_LINE_END, end):
-                missing = max(end - size, 0)
-                position = end = end - missing
-                self._next, self._left = (_DATA, missing) if missing else (_CHUNK_END, 2)
-                break
+        payloads, position = _whole_chunks(data, begin)
+        size = sum(map(len, payloads))
+        self.handed_over += size
+        end = position - 2  # before the line end of the last one
+        line = _SIZE_LINE.match(data, position)
+        if line and (length := int(line[1], 16)):
+            part = data[line.end() : line.end() + length]
+            position = end = line.end() + len(part)
+            missing = length - len(part)
+            self._next, self._left = (_DATA, missing) if missing else (_CHUNK_END, 2)
+            payloads.append(part)
+            self.handed_over += len(part)
+            size += length
         if len(payloads) > 1:
-            data = b"".join((data[:begin], b"%x\r\n" % declared, *payloads, data[end:]))
+            data = b"".join((data[:begin], b"%x\r\n" % size, *payloads, data[end:]))
         return data, position
 
     def _read_size(self, data: bytes, position: int) -> int:
@@ -131,6 +144,8 @@ class ChunkJoiner:
     def _skip(self, position: int, size: int) -> int:
         taken = min(self._left, size - position)
         self._left -= taken
+        if self._next == _DATA:
+            self.handed_over += taken
         if not self._left:
             self._next, self._left = (_HEAD, 0) if self._next == _COUNTED else (_CHUNK_END, 2)
         return position + taken
@@ -175,9 +190,23 @@ class ChunkJoiner:
             return
         name, value = framing[0] if len(framing) == 1 else (b"", b"")
         if name == b"transfer-encoding" and value == b"chunked":
-            self._next = _SIZE
+            self._next, self.handed_over = _SIZE, 0
         elif name == b"content-length" and _LENGTH.fullmatch(value):
             self._left = int(value)
             self._next = _COUNTED if self._left else _HEAD
         else:
             self._next = _ANYTHING
+
+
+def _whole_chunks(data: bytes, position: int) -> tuple[list[bytes], int]:
+    """Return the payloads of the chunks that are whole from ``position`` on, and where they end."""
+    payloads: list[bytes] = []
+    match, ends = _SIZE_LINE.match, data.startswith
+    while line := match(data, position):
+        start = line.end()
+        end = start + int(line[1], 16)
+        if end == start or not ends(_LINE_END, end):
+            break
+        payloads.append(data[start:end])
+        position = end + 2
+    return payloads, position

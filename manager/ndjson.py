@@ -45,6 +45,9 @@ class LineSplitter:
             LineTooLongError: A line, complete or not, is longer than the limit.
         """
         self.check()
+        size = len(data)
+        if not self._pending_size and 0 < size <= self._limit and data.find(b"\n") == size - 1:
+            return [] if data.isspace() else [data[:-1]]  # a single line, and all of it
         first, newline, rest = data.partition(b"\n")
         self._pending.append(first)
         self._pending_size += len(first)

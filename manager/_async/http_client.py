@@ -7,7 +7,7 @@ import os
 import threading
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from manager._async.wire import AsyncWire, sent_now
 from manager.connections import shut_down
@@ -16,13 +16,13 @@ from manager.lean_httpx import httpx
 from manager.turns import Turns
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Mapping
+    from collections.abc import Mapping
 
     from manager.calls import Call
     from manager.http import ClientSettings
     from manager.in_flight import InFlight
 
-__all__ = ["AsyncHttpClient", "body_of", "limits_now"]
+__all__ = ["AsyncHttpClient", "limits_now"]
 
 # What httpcore traces when a request is about to be sent, when it has been, when the head of the
 # answer has come, when the connection is about to be given back, and when there is a new one.
@@ -168,14 +168,6 @@ def limits_now(call: Call[Any]) -> dict[str, float | None]:
     silence = call.within(call.timeouts.first_token)
     connect = call.within(call.timeouts.connect)
     return {"connect": connect, "read": silence, "write": silence, "pool": silence}
-
-
-def body_of(response: httpx.Response) -> AsyncIterator[bytes]:
-    """Return the body of an answer as it comes; reading it may raise ``httpx.HTTPError``."""
-    if "content-encoding" in response.headers:
-        return response.aiter_bytes()
-    # httpx would hand over the same through four more frames
-    return aiter(cast("AsyncIterable[bytes]", response.stream))
 
 
 def _make_client(settings: ClientSettings) -> httpx.AsyncClient:

@@ -68,10 +68,33 @@ class AsyncJoiningStream(AsyncNetworkStream):
     def __init__(self, stream: AsyncNetworkStream) -> None:
         self._stream = stream
         self._joiner = ChunkJoiner()
+        self._unread = b""  # by h11
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what there is to read, once there is something; nothing at the end."""
-        return self._joiner.received(await self._stream.read(max_bytes, timeout))
+        data, self._unread = self._unread, b""
+        return self._joiner.received(data or await self._stream.read(max_bytes, timeout))
+
+    def is_at_chunk(self, taken: int) -> bool:
+        """Whether chunks may be read past h11: it has handed over all that it was given.
+
+        Args:
+            taken: The bytes of the body that have come by way of it.
+        """
+        joiner = self._joiner
+        # a `read` of its own is one with a limit, which holds for all that is read
+        return (
+            joiner.is_at_chunk
+            and joiner.handed_over == taken
+            and not self._unread
+            and "read" not in self.__dict__
+        )
+
+    async def read_chunks(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Return what arrives next in whole chunks; nothing where that is for h11 to understand."""
+        data = await self._stream.read(max_bytes, timeout)
+        payload, self._unread = self._joiner.whole_chunks(data)
+        return payload
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""

@@ -6,8 +6,9 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from manager._async.body import pieces_of
 from manager._async.closing import end_each
-from manager._async.http_client import AsyncHttpClient, body_of, limits_now
+from manager._async.http_client import AsyncHttpClient, limits_now
 from manager._async.lines import AsyncLines
 from manager.calls import Call
 from manager.default import DEFAULT
@@ -337,7 +338,7 @@ class AsyncTransport:
 
     async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         try:
-            content = await joined_async(body_of(response))
+            content = await joined_async(pieces_of(response))
             call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:

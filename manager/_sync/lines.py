@@ -10,7 +10,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from manager._sync.http_client import body_of
+from manager._sync.body import Body
 from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
@@ -41,17 +41,17 @@ def _do_nothing() -> None:
 
 
 def _abandon(
-    response: httpx.Response, chunks: object, call: Call[Any], in_flight: InFlight[Any], owner: int
+    response: httpx.Response, body: object, call: Call[Any], in_flight: InFlight[Any], owner: int
 ) -> None:
     """End the connection of a stream that was forgotten; the next call gives it back."""
     if owner != os.getpid():
         let_go(connection_of(response))
-        keep(response, chunks)
+        keep(response, body)
         return
     shut_down(connection_of(response), owner)
     discard_unread(connection_of(response))
     in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot((response, chunks, call))  # collected here, they would take httpcore's locks
+    in_flight.forgot((response, body, call))  # collected here, they would take httpcore's locks
 
 
 class Lines(Generic[T]):
@@ -97,7 +97,7 @@ class Lines(Generic[T]):
         in_flight.opened(self)
         # httpcore looks this up when it begins to read the body
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
-        self._chunks: Iterator[bytes] = body_of(response)
+        self._body = Body(response, call.timeouts.chunk)
         # also where nobody reads: the server is to stop
         left = call.left()
         self._cancel_deadline: Callable[[], None] = (
@@ -109,7 +109,7 @@ class Lines(Generic[T]):
         self._exhausted = False
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
         self._forgotten = weakref.finalize(
-            self, _abandon, response, self._chunks, call, in_flight, self._owner
+            self, _abandon, response, self._body, call, in_flight, self._owner
         )
         self._forgotten.atexit = False
 
@@ -206,7 +206,7 @@ class Lines(Generic[T]):
         self._waiting_since = time.monotonic()
         try:
             self._splitter.check()  # what came before a line that is too long has been read
-            data = next(self._chunks, None)
+            data = self._body.read()
             if data is not None:
                 self._size += len(data)
                 lines = self._splitter.feed(data)

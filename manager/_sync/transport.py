@@ -7,8 +7,9 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from manager._sync.body import pieces_of
 from manager._sync.closing import end_each
-from manager._sync.http_client import HttpClient, body_of, limits_now
+from manager._sync.http_client import HttpClient, limits_now
 from manager._sync.lines import Lines
 from manager.calls import Call
 from manager.default import DEFAULT
@@ -336,7 +337,7 @@ class Transport:
 
     def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         try:
-            content = joined_sync(body_of(response))
+            content = joined_sync(pieces_of(response))
             call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:

@@ -163,7 +163,7 @@ def test_only_the_shells_use_the_operations() -> None:
 
 
 def test_only_the_transport_speaks_http() -> None:
-    speakers = ("http_client", "lines", "network", "pool", "transport", "wire")
+    speakers = ("body", "http_client", "lines", "network", "pool", "transport", "wire")
     allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
     # a call's failures are httpx's exceptions; `failures` turns them into ours
     allowed |= {"failures.py"}
