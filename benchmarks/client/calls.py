@@ -12,7 +12,7 @@ import ollama
 
 from manager import AsyncOllamaManager, OllamaManager
 
-from .place import MESSAGES, manager_settings, peer_settings
+from .place import MESSAGES, PACE, manager_settings, peer_settings
 from .rounds import cpu_of, in_turn
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def calls(url: str, sizes: Sizes, progress: Callable[[str], None]) -> dict[str, 
     with plain, OllamaManager(**manager_settings(url)) as m, asyncio.Runner() as runner:
         for key, model in (
             ("stream", f"flood-{sizes.chunks}-8"),
-            ("paced", f"paced-{sizes.paced}-200"),
+            ("paced", f"paced-{sizes.paced}-{PACE}"),
         ):
             progress(f"{key}, sync")
             found[f"{key}_sync"] = in_turn(

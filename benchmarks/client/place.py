@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MESSAGES", "flood_server", "manager_settings", "peer_settings", "run_program"]
+__all__ = ["MESSAGES", "PACE", "flood_server", "manager_settings", "peer_settings", "run_program"]
+
+PACE = 2_000
+"""Microseconds between the chunks of a paced stream: a small model on a good machine."""
 
 MESSAGES = [{"role": "user", "content": "Why is the sky blue?"}]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from manager import OllamaManager
 
-from .place import MESSAGES, manager_settings
+from .place import MESSAGES, PACE, manager_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def profiles(url: str, sizes: Sizes) -> dict[str, dict[str, float]]:
 
         work: dict[str, Callable[[], Any]] = {
             "streamed chunk": lambda: read(f"flood-{sizes.chunks}-8"),
-            "paced chunk": lambda: read(f"paced-{sizes.paced}-200"),
+            "paced chunk": lambda: read(f"paced-{sizes.paced}-{PACE}"),
             "round trip": lambda: m.chat("m", MESSAGES),
             "`embed`": lambda: m.embed(embedder, texts),
             "`embed_array`": lambda: m.embed_array(embedder, texts),

@@ -13,7 +13,7 @@ class Sizes:
 
     rounds: int = 9
     chunks: int = 20_000
-    paced: int = 1_000
+    paced: int = 300
     calls: int = 200
     embeds: int = 3
     texts: int = 256

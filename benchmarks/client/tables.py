@@ -47,8 +47,8 @@ ROWS = {
         "streamed chat, CPU per typed chunk, sync", 0.8, short="streamed chunk, sync"
     ),
     "stream_async": Row("the same, async", 0.85, short="streamed chunk, async"),
-    "paced_sync": Row("the same, chunks 0.2 ms apart, sync"),
-    "paced_async": Row("the same, async"),
+    "paced_sync": Row("the same, chunks 2 ms apart, sync", 1.0, short="paced chunk, sync"),
+    "paced_async": Row("the same, async", 1.0, short="paced chunk, async"),
     "round_trip_sync": Row("plain chat, CPU per call, sync", 0.9, short="plain chat, sync"),
     "round_trip_async": Row("the same, async", 0.9, short="plain chat, async"),
     "embed": Row("`embed`, 256 texts x 768, CPU", 0.35, short="embed 256 x 768"),
@@ -80,8 +80,12 @@ ROWS = {
     "memory_async": Row(
         "the same, async", 0.8, shown=_memory, short="memory of 200 streams, async"
     ),
-    "memory_sync_whole": Row("memory of that whole process, sync", shown=_memory),
-    "memory_async_whole": Row("the same, async", shown=_memory),
+    "memory_sync_whole": Row(
+        "memory of that whole process, sync", 0.8, shown=_memory, short="memory of it all, sync"
+    ),
+    "memory_async_whole": Row(
+        "the same, async", 0.8, shown=_memory, short="memory of it all, async"
+    ),
 }
 _SCALES = {
     "streams": ("streams at once", "CPU of a stream of 100 chunks"),
