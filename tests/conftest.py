@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from manager.calls import Call
 
@@ -17,6 +18,11 @@ from .contract import validating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# What the tests say of any input is tried on some in each run, and on more once a week.
+settings.register_profile("ordinary", max_examples=40)
+settings.register_profile("thorough", max_examples=100)
+settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
