@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from manager.calls import Call
 
@@ -16,8 +19,14 @@ from .contract import validating
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What the tests say of any input is tried on some in each run, and on more once a week.
+settings.register_profile("ordinary", max_examples=40)
+settings.register_profile("thorough", max_examples=100)
+settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
+
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
+_LONG = {"packaging", "typing"}  # folders of the tests that take longest
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -26,9 +35,31 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start be interrupted, also where the suite runs in background."""
+    """Let the programs that tests start be interrupted, also where the suite runs in background.
+
+    They find bytecode, as the programs of those do who have installed the package: hundreds of
+    processes would compile the same modules otherwise.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # what a program ignores, its children do
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Keep what is collected out of the way of the garbage collector: it stays, all of it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that take longest, or a worker may be left alone with one of them."""
+    items.sort(key=lambda item: item.path.parent.name not in _LONG)
 
 
 class Sent:

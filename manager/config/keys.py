@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -126,22 +127,26 @@ def _empty() -> dict[str, object]:
 
 
 def _convert(value: object, table: attrs.AttrsInstance, field: attrs.Attribute[Any]) -> Any:
-    about = _bound(field, cast("Table", table).table)
+    about = _keys(cast("type[Table]", type(table)))[field.name]
     return about.read(value, about.path, about.kind.from_caller)
 
 
 _CONVERTER = attrs.Converter(_convert, takes_self=True, takes_field=True)
 
 
-def _bound(field: attrs.Attribute[Any], table: str) -> Key:
-    about: Key = field.metadata[_METADATA]
-    return attrs.evolve(about, name=field.name, table=table)
+@functools.cache  # for each new manager, all of them are gone through several times
+def _keys(table: type[Table]) -> Mapping[str, Key]:
+    return {
+        field.name: attrs.evolve(
+            cast("Key", field.metadata[_METADATA]), name=field.name, table=table.table
+        )
+        for field in attrs.fields(table)
+    }
 
 
 def keys_of(table: type[Table]) -> Iterator[Key]:
     """Yield the keys of a table in the order of the documentation."""
-    for field in attrs.fields(table):
-        yield _bound(field, table.table)
+    yield from _keys(table).values()
 
 
 def masked(about: Key, value: object) -> object:

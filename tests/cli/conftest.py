@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from manager.supervisor.client import inspect, stop_managed
+
 from .cli_testing import Shell, clean_environment
 
 if TYPE_CHECKING:
@@ -19,8 +21,12 @@ def _shell(home: Path) -> Iterator[Shell]:
         yield shell
     finally:
         # first what a test may have left, then proof that it is gone
-        shell.run("stop", NO_COLOR="1")
-        assert shell.run("status").returncode == 3
+        host, _, port = shell.env["OLLAMA_HOST"].rpartition(":")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv("XDG_RUNTIME_DIR", raising=False)  # as the programs had it
+            stop_managed(host, int(port))
+            seen = inspect(host, int(port))
+        assert seen is None or seen.state == "stopped"
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,7 @@ def test_what_servers_send_is_of_the_right_types(schema: str, payload: Any) -> N
     assert fits(cls.from_dict(payload), cls)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples, deadline=None)
 @given(st.data())
 def test_one_wrong_value_anywhere(data: st.DataObject) -> None:
     schema, payload = data.draw(st.sampled_from(PAYLOADS))
@@ -147,7 +147,7 @@ def test_one_wrong_value_anywhere(data: st.DataObject) -> None:
         assert new is None or not wrong
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2 * settings.default.max_examples, deadline=None)
 @given(st.data())
 def test_one_value_missing_anywhere(data: st.DataObject) -> None:
     schema, payload = data.draw(st.sampled_from(PAYLOADS))
@@ -242,7 +242,7 @@ def test_numbers() -> None:
         ListResponse.from_dict({"models": 10**5000})
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=5 * settings.default.max_examples, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -77,6 +77,7 @@ class Program:
         self.driver = Driver(about["kind"])
         self.m = self.driver.make(**about["settings"])
         self.heard: queue.Queue[Any] = queue.Queue()
+        self.forked = threading.Event()
 
     def main(self) -> None:
         driver = self.driver
@@ -89,6 +90,7 @@ class Program:
         child = os.fork()
         if child == 0:
             self.be_child(tell)
+        self.forked.set()
         os.close(tell)
         if self.act == "stay":
             assert os.read(told, 1)
@@ -121,7 +123,7 @@ class Program:
             for lock in locks:
                 lock.acquire()
             held.set()
-            time.sleep(0.5)  # over the fork
+            self.forked.wait()
             for lock in reversed(locks):
                 lock.release()
 

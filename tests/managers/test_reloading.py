@@ -268,7 +268,9 @@ async def test_a_server_that_is_stopped_during_a_drain(make: Make, file: File) -
             file.save("num_parallel = 2")
             await heard.until("server.restarting")
             await until(lambda: m.config.server.num_parallel == 2, "the change to be accepted")
-            await m.stop_server()
+            stop = asyncio.ensure_future(m.stop_server())
+            await until(lambda: m.status().state == "stopping")
+        await stop
         await m.start_server()
         assert parallel(m) == "2"
 

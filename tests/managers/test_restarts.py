@@ -245,21 +245,31 @@ async def test_a_forgotten_stream_that_cannot_be_closed_is_no_affair_of_the_next
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 async def test_nothing_is_sent_to_a_suspected_server_until_it_has_been_asked(
-    make: Make, managed: dict[str, Any]
+    make: Make, managed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with make(**managed) as m:
         server = (await m.start_server()).pid
         supervisor = parent(server)
         heard = Heard(m, "request.retried")
+        link = getattr(m, "target", m)._session.server._link
+        reacquire, asked = link.reacquire, []
+
+        def note() -> Any:
+            asked.append(reacquire())
+            return asked[-1]
+
+        monkeypatch.setattr(link, "reacquire", note)
         os.kill(supervisor, signal.SIGSTOP)  # it does not answer what it is asked
         try:
             os.kill(server, signal.SIGKILL)
             first = asyncio.ensure_future(m.list_models())
             await heard.until("request.retried")
+            await until(lambda: asked, "the first to ask")
             others = []
-            for _ in range(5):
-                await asyncio.sleep(0.05)  # the first may need a moment to ask
+            for number in range(2, 7):
                 others.append(asyncio.ensure_future(m.embed("simulated-embed", "x", retry=False)))
+                await until(lambda number=number: len(asked) == number, "the next to ask")
+            assert not any(answer.done() for answer in asked)
         finally:
             os.kill(supervisor, signal.SIGCONT)
         assert await first

@@ -161,16 +161,21 @@ async def test_close_wakes_a_reader_that_waits(make: Make, managed: dict[str, An
     async with make(**managed) as m:
         stream = await m.chat("simulated", LONG, stream=True, think=False)
 
-        async def read() -> list[Any]:
-            return [chunk async for chunk in stream]
+        chunks: list[Any] = []
+
+        async def read() -> None:
+            async for chunk in stream:
+                chunks.append(chunk)  # noqa: PERF401  one by one, as they come
 
         reader = asyncio.ensure_future(read())
-        first = asyncio.ensure_future(asyncio.sleep(0.2))
-        await asyncio.wait({reader, first}, return_when=asyncio.FIRST_COMPLETED)
+        await until(lambda: chunks, "the first token, which comes at once")
+        reading = getattr(stream, "target", stream)._lines._reading
+        await until(reading.locked, "the reader to wait for the second")
         before = time.monotonic()
         await stream.close()
         async with asyncio.timeout(20):
-            assert len(await reader) <= 1
+            await reader
+        assert len(chunks) == 1
         assert time.monotonic() - before < 10
 
 

@@ -395,8 +395,8 @@ def test_managers_that_close_at_once_leave_nothing_of_a_killed_supervisor(world:
 
 
 def test_successor_of_a_killed_supervisor_keeps_its_server(world: World) -> None:
-    link, snapshot = world.ready("stubborn")
-    watcher = world.link("stubborn")
+    link, snapshot = world.ready("stubborn", stop_timeout=0.5)
+    watcher = world.link("stubborn", stop_timeout=0.5)
     watcher.acquire().result(DEADLINE)
     assert snapshot.supervisor_pid is not None
     os.kill(snapshot.supervisor_pid, signal.SIGKILL)

@@ -200,10 +200,10 @@ class TestPush:
 
 class TestBlobs:
     def test_an_uploaded_blob_is_there(self, client: httpx.Client) -> None:
-        digest = f"sha256:{hashlib.sha256(b'content').hexdigest()}"
+        digest = f"sha256:{hashlib.sha256(b'uploaded').hexdigest()}"
         assert client.head(f"/api/blobs/{digest}").status_code == 404
-        assert client.post(f"/api/blobs/{digest}", content=b"content").status_code == 201
-        assert client.post(f"/api/blobs/{digest}", content=b"content").status_code == 200
+        assert client.post(f"/api/blobs/{digest}", content=b"uploaded").status_code == 201
+        assert client.post(f"/api/blobs/{digest}", content=b"uploaded").status_code == 200
         response = client.head(f"/api/blobs/{digest}")
         assert (response.status_code, response.content) == (200, b"")
 

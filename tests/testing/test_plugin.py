@@ -13,7 +13,10 @@ pytest_plugins = ["pytester"]
 
 ONLY_THIS = ("-p", "ollama_manager")
 # Other plugins stay out: some are slow to load, and one warns of a setting that it wants.
-OTHERS = ("anyio", "asyncio", "hypothesispytest", "pytest_cov", "schemathesis", "timeout", "xdist")
+OTHERS = (
+    *("anyio", "asyncio", "hypothesispytest", "pytest_cov", "randomly", "schemathesis"),
+    *("timeout", "xdist"),
+)
 AS_INSTALLED = tuple(word for name in OTHERS for word in ("-p", f"no:{name}"))
 
 
