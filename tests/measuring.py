@@ -26,12 +26,10 @@ sys.path[:] = path
 """
 
 
-def measured(words: Sequence[str]) -> list[str]:
+def measured(words: Sequence[Any]) -> list[Any]:
     """Return the command line of a supervisor with coverage in it; any other one as it is."""
     measure = FORKED + _MEASURE.format(path=sys.path)
-    return [
-        word.replace(FORKED, measure, 1) if "manager.supervisor" in word else word for word in words
-    ]
+    return [word.replace(FORKED, measure, 1) if isinstance(word, str) else word for word in words]
 
 
 def coverage_init(_registry: object, _options: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +12,6 @@ from manager.errors import ServerStartError
 from manager.supervisor import spawn
 
 from ..measuring import measured
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -80,4 +77,5 @@ def test_coverage_finds_its_place_in_the_first_lines(monkeypatch: pytest.MonkeyP
     forked, _, rest = "\n".join(measured(words)).partition("coverage.process_startup()")
     assert "os.fork()" in forked  # the process that ends at once is not measured
     assert "from manager.supervisor.__main__" in rest
-    assert measured(["ollama", "serve"]) == ["ollama", "serve"]
+    for other in (["ollama", "serve"], [sys.executable, Path("program.py"), b"word"]):
+        assert measured(other) == other
