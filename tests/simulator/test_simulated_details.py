@@ -87,6 +87,7 @@ class TestFrames:
             "pieces": ["one ", "two ", "three"],
             "thinking": "",
             "tool_calls": [],
+            "done_reason": "stop",
         }
         answer = frames(job(scripted=script, options={"stop": ["wo"]}))
         assert [part["content"] for part in answer if "content" in part] == ["one ", "t"]
