@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 
-.PHONY: help demo test live lint types codegen check bench smoke soak clean venv
+.PHONY: help demo test coverage live lint types codegen check bench smoke soak clean venv
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -49,6 +49,9 @@ demo: $(STAMP) ## See the main job done, on a private port
 
 test: $(STAMP) ## Run the tests
 	@$(BIN)/python -m pytest -n auto
+
+coverage: $(STAMP) ## Run the tests, and see what of the package they reach, in all its processes
+	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
 
 live: $(STAMP) ## Run only the tests that need a real Ollama
 	@$(BIN)/python -m pytest -m live

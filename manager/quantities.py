@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["age", "duration", "file_size", "short_number"]
+__all__ = ["age", "duration", "file_size"]
 
 _SIZES = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _SPANS = ((86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"))
@@ -23,14 +23,6 @@ def file_size(count: float) -> str:
                 else f"{count / unit:.0f} {name}"
             )
     return f"{count:.0f} B"
-
-
-def short_number(count: float) -> str:
-    """Return a count rounded for people: ``1.2M``."""
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e3, "K")):
-        if count >= unit:
-            return f"{count / unit:.3g}{name}"
-    return f"{count:g}"
 
 
 def duration(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class Invocation:
     as_json: bool = False
     verbose: int = 0
     no_color: bool = False
-    _handlers: list[logging.Handler] = field(default_factory=list[logging.Handler])
+    _logging_before: tuple[int, bool, list[logging.Handler]] | None = None
 
     def add(self, options: Mapping[str, object]) -> None:
         """Take in options; a later value wins, flags and ``-v`` add up."""
@@ -112,6 +112,7 @@ class Invocation:
     def start_logging(self) -> None:
         """Log to standard error if ``-v`` was given; otherwise errors are reported, not logged."""
         logger = logging.getLogger("ollama_manager")
+        self._logging_before = (logger.level, logger.propagate, list(logger.handlers))
         logger.propagate = False
         handler: logging.Handler = logging.NullHandler()
         if self.verbose:
@@ -119,14 +120,14 @@ class Invocation:
             handler = logging.StreamHandler(sys.stderr)
             handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
         logger.addHandler(handler)
-        self._handlers.append(handler)
 
     def stop_logging(self) -> None:
         """Leave the logger as it was."""
-        logger = logging.getLogger("ollama_manager")
-        for handler in self._handlers:
-            logger.removeHandler(handler)
-        self._handlers.clear()
+        if self._logging_before is not None:
+            logger = logging.getLogger("ollama_manager")
+            level, logger.propagate, logger.handlers[:] = self._logging_before
+            logger.setLevel(level)
+            self._logging_before = None
 
     def settings(self) -> ManagerSettings:
         """The options that set something, as keywords of a manager."""

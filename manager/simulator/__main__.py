@@ -79,7 +79,7 @@ def serve() -> int:
     log_event(f"Listening on {server.address} (version {VERSION})")
     end.recv(1)
     # Streams are cut, not drained: Ollama does the same.
-    server.app.scheduler.close()
+    server.close()
     os._exit(0)
 
 

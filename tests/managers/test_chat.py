@@ -6,6 +6,7 @@ import base64
 import dataclasses
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
@@ -263,6 +264,14 @@ async def test_embed_array(m: Any) -> None:
     assert array.dtype == np.float32
     assert np.linalg.norm(array, axis=1) == pytest.approx(1, abs=1e-4)
     assert (await m.embed_array("simulated-embed", "red", dimensions=8)).shape == (1, 8)
+
+
+async def test_embed_array_without_numpy(m: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    with pytest.raises(InvalidRequestError) as caught:
+        await m.embed_array("simulated-embed", "red")
+    assert caught.value.code == "numpy_missing"
+    assert "[numpy]" in caught.value.hint
 
 
 async def test_a_model_that_cannot(m: Any) -> None:

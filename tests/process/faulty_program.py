@@ -5,7 +5,7 @@ slow=S        start the program after S seconds
 mute          accept connections, never answer
 other         answer, but not as Ollama does
 stubborn      run the program, but ignore SIGTERM
-crash=S       run the program, and die after S seconds
+crash=S       run the program, and die S seconds after it begins to listen
 poison        run the program behind a proxy that dies, with it, of a request that says POISON
 """
 
@@ -41,15 +41,26 @@ def main() -> None:
         sys.exit(subprocess.Popen(program).wait())
     elif fault == "crash":
         subprocess.Popen(program)
+        while not listens():
+            time.sleep(0.01)
         time.sleep(float(value))
         os._exit(3)
     elif fault == "poison":
         proxy(program)
 
 
-def listen() -> socket.socket:
+def address() -> tuple[str, int]:
     host, _, port = os.environ["OLLAMA_HOST"].rpartition(":")
-    return socket.create_server((host.rpartition("/")[2], int(port)))
+    return host.rpartition("/")[2], int(port)
+
+
+def listen() -> socket.socket:
+    return socket.create_server(address())
+
+
+def listens() -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(address()) == 0
 
 
 def hold(answer: bytes) -> None:

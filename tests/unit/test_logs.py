@@ -170,6 +170,17 @@ def test_a_person_who_asks_for_calls_sees_them(monkeypatch: pytest.MonkeyPatch) 
     assert stderr.getvalue().count("\n") == 4
 
 
+def test_a_stream_that_takes_nothing_is_no_failure_of_the_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = without_handlers(monkeypatch)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    configure_logging(LoggingConfig(level="calls"))
+    make_call(CallLog("calls"))
+    stderr.close()
+    make_call(CallLog("calls"))
+
+
 def test_a_library_is_silent_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     stderr = without_handlers(monkeypatch)
     configure_logging(LoggingConfig())

@@ -353,6 +353,63 @@ def test_what_is_saved_before_there_are_events_is_seen(
     watcher.stop()
 
 
+def test_where_the_system_has_no_events_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Then the file is looked at now and then, and the log says so once."""
+
+    def refuse(_observer: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    monkeypatch.setattr(watch, "_LOOK_SECONDS_WITHOUT_EVENTS", 0.02)
+    monkeypatch.setattr(watch, "_FIRST_SECONDS", 0.0)
+    monkeypatch.setattr("watchdog.observers.api.BaseObserver.start", refuse)
+    path = tmp_path / "c.toml"
+    path.write_text("0")
+    seen = Seen(path)
+    watcher = ConfigWatcher(path, seen)
+    watcher.start()
+    try:
+        wait_until(lambda: "inotify instance limit reached" in caplog.text)
+        for content in ("1", "2"):
+            path.write_text(content)
+            seen.wait_for(content)
+    finally:
+        watcher.stop()
+    assert caplog.text.count("no file events, looking every second instead") == 1
+
+
+@pytest.mark.parametrize("way", ["schedule", "unschedule", "stop"])
+def test_an_observer_that_fails_is_no_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("threads can only be started once")
+
+    monkeypatch.setattr(watch, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(watch, "_FIRST_SECONDS", 0.0)
+    path = tmp_path / "folder" / "c.toml"
+    path.parent.mkdir()
+    path.write_text("0")
+    seen = Seen(path)
+    watcher = ConfigWatcher(path, seen)
+    with monkeypatch.context() as patch:
+        patch.setattr(f"watchdog.observers.api.BaseObserver.{way}", fail)
+        watcher.start()
+        wait_until(lambda: watcher._observer is not None)
+        path.write_text("1")
+        seen.wait_for("1")
+        path.parent.rename(tmp_path / "other")  # what was watched is to be watched no more
+        path.parent.mkdir()
+        path.write_text("2")
+        seen.wait_for("2")
+        observer = watcher._observer
+        watcher.stop()
+    if way == "stop" and observer is not None:
+        observer.stop()
+        observer.join()
+
+
 def test_watched_folders(tmp_path: Path) -> None:
     base = Path(os.path.realpath(tmp_path))
     both = {str(base), str(base.parent)}
