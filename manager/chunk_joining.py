@@ -6,10 +6,11 @@ rest. So the chunks that one read brought whole, and the one it brought a part o
 a single chunk before h11 sees them: ``3\r\nabc\r\n2\r\nde\r\n`` becomes ``5\r\nabcde\r\n``.
 
 Nothing is held back, and nothing that has been handed over is taken up again: after each read h11
-has had every byte of the body that came, and stands where it would stand without this. What is
-not plainly understood goes through as it is, for h11 to judge, and so does all that follows it on
-that connection: sizes that are not short and hexadecimal, chunk extensions, trailers, bytes that
-nobody asked for, heads that leave open how long the answer is.
+has had every byte of the body that came, but for whole chunks that were taken out before, and
+stands where it would stand without this. What is not plainly understood goes through as it is, for
+h11 to judge, and so does all that follows it on that connection: sizes that are not short and
+hexadecimal, chunk extensions, trailers, bytes that nobody asked for, heads that leave open how long
+the answer is.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112#name-message-body-length, and what h11 makes of it.
 """
@@ -19,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["ChunkJoiner"]
+__all__ = ["ChunkJoiner", "whole_chunks"]
 
 # What comes next on the connection.
 _HEAD: Final = 0
@@ -95,22 +96,12 @@ class ChunkJoiner:
                 position = self._read_line_end(data, position)
         return result
 
-    @staticmethod
-    def whole_chunks(data: bytes) -> tuple[bytes, bytes]:
-        """Return what ``data`` carries in the whole chunks that it begins with, and the rest of it.
-
-        For who reads at a chunk, and gives only the rest to h11: that sees fewer chunks, and the
-        end of the body as it was sent.
-        """
-        payloads, end = _whole_chunks(data, 0)
-        return b"".join(payloads), data[end:]
-
     def _join(self, data: bytes, begin: int) -> tuple[bytes, int]:
         """Return ``data`` with its chunks from ``begin`` on as one, and where in it they end.
 
         The last of them may have come in part: all of it is declared, as h11 was to expect it.
         """
-        payloads, position = _whole_chunks(data, begin)
+        payloads, position = whole_chunks(data, begin)
         size = sum(map(len, payloads))
         self.handed_over += size
         end = position - 2  # before the line end of the last one
@@ -198,8 +189,12 @@ class ChunkJoiner:
             self._next = _ANYTHING
 
 
-def _whole_chunks(data: bytes, position: int) -> tuple[list[bytes], int]:
-    """Return the payloads of the chunks that are whole from ``position`` on, and where they end."""
+def whole_chunks(data: bytes, position: int = 0) -> tuple[list[bytes], int]:
+    """Return what the chunks carry that are whole from ``position`` on, and where they end.
+
+    Where a chunk is to come next, these may be taken out: h11 sees fewer of them, and the end of
+    the body as it was sent.
+    """
     payloads: list[bytes] = []
     match, ends = _SIZE_LINE.match, data.startswith
     while line := match(data, position):

@@ -176,7 +176,9 @@ def error_from_transport(
             hint="is there a proxy between, and does it work?",
             **context,
         )
-    if isinstance(error, httpx.TransportError) and not isinstance(error, _NEVER_SENT):
+    is_lost = isinstance(error, httpx.TransportError) and not isinstance(error, _NEVER_SENT)
+    # what TLS finds wrong with an answer is no exception of httpx, but of the system
+    if is_lost or (answering and isinstance(error, OSError)):
         return ServerUnavailableError(
             f"the connection was lost before the answer was complete: {_reason(error)}",
             code="connection_lost",

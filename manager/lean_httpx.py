@@ -28,10 +28,17 @@ finally:
         _modules.pop(_PROGRAM, None)
 
 
+_without_click = httpx.main
+
+
 def _main() -> None:
     from importlib import import_module
 
-    import_module(_PROGRAM).main()
+    try:
+        main = import_module(_PROGRAM).main
+    except ImportError:
+        main = _without_click  # says what to install
+    main()
 
 
 if _is_first:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from manager.connections import connection_of
 from manager.lean_httpx import httpx
+from manager.waiting_async import whole_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-__all__ = ["AsyncBody", "pieces_of"]
+__all__ = ["AsyncBody", "give_back", "pieces_of"]
 
 # As much as httpcore reads at a time.
 _MOST = 65_536
@@ -19,10 +20,23 @@ _MOST = 65_536
 
 def pieces_of(response: httpx.Response) -> AsyncIterator[bytes]:
     """Return the pieces of a body; reading them may raise ``httpx.HTTPError``."""
-    if "content-encoding" in response.headers:
+    if _is_encoded(response):
         return response.aiter_bytes()
     # httpx would hand over the same through four more frames
     return aiter(cast("AsyncIterable[bytes]", response.stream))
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    return "content-encoding" in response.headers
+
+
+async def give_back(response: httpx.Response) -> None:
+    """Give the connection of an answer back, or end it where its body has not been read.
+
+    Whoever waits for that may be cancelled: half done, the pool would count it for ever.
+    """
+    with contextlib.suppress(httpx.HTTPError, OSError):
+        await whole_async(response.aclose)
 
 
 class AsyncBody:
@@ -43,8 +57,8 @@ class AsyncBody:
         self._pieces = pieces_of(response)
         self._taken = 0  # of these
         connection = connection_of(response)
-        plain = hasattr(connection, "read_chunks") and "content-encoding" not in response.headers
-        self._connection: Any = connection if plain else None
+        has_chunks = hasattr(connection, "read_chunks") and not _is_encoded(response)
+        self._connection: Any = connection if has_chunks else None  # None at the end, too
 
     async def read(self) -> bytes | None:
         """Return the next piece, ``None`` at the end.
@@ -53,19 +67,21 @@ class AsyncBody:
             httpx.HTTPError: There was none in time, or the connection is lost.
         """
         connection = self._connection
-        if connection is not None and connection.is_at_chunk(self._taken):
+        if connection is not None and connection.may_be_read(self._taken):
             try:
                 piece: bytes = await connection.read_chunks(_MOST, self._timeout)
             except BaseException as error:
-                with contextlib.suppress(httpx.HTTPError, OSError):
-                    await self._response.aclose()  # as httpcore does where it reads
+                self._connection = None
+                await give_back(self._response)  # as httpcore does where it reads
                 if (said := _as_httpx_says_it(error)) is None:
                     raise
                 raise said from error
             if piece:
                 return piece
         following = await anext(self._pieces, None)
-        if following is not None:
+        if following is None:
+            self._connection = None
+        else:
             self._taken += len(following)
         return following
 

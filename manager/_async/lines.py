@@ -9,7 +9,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from manager._async.body import AsyncBody
+from manager._async.body import AsyncBody, give_back
 from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
@@ -320,8 +320,7 @@ class AsyncLines(Generic[T]):
         self._forgotten.detach()
         self._cancel_deadline()
         try:
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                await self._response.aclose()
+            await give_back(self._response)
         finally:
             self.call.end_turn()
             self._forget()

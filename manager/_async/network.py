@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from httpcore import AsyncNetworkBackend, AsyncNetworkStream, ConnectTimeout
 
 from manager._async.pool import quicken
-from manager.chunk_joining import ChunkJoiner
+from manager.chunk_joining import ChunkJoiner, whole_chunks
 from manager.hosts import needs_lookup
 from manager.waiting_async import connect_async
 
@@ -61,6 +61,8 @@ def _pools_of(client: httpx.AsyncClient) -> list[Any]:
 class AsyncJoiningStream(AsyncNetworkStream):
     """A connection that hands over in one HTTP chunk what arrived in one read.
 
+    Chunks that arrive whole can also be taken off it past h11, which sees no trace of them.
+
     Args:
         stream: The connection itself.
     """
@@ -75,7 +77,7 @@ class AsyncJoiningStream(AsyncNetworkStream):
         data, self._unread = self._unread, b""
         return self._joiner.received(data or await self._stream.read(max_bytes, timeout))
 
-    def is_at_chunk(self, taken: int) -> bool:
+    def may_be_read(self, taken: int) -> bool:
         """Whether chunks may be read past h11: it has handed over all that it was given.
 
         Args:
@@ -93,8 +95,9 @@ class AsyncJoiningStream(AsyncNetworkStream):
     async def read_chunks(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what arrives next in whole chunks; nothing where that is for h11 to understand."""
         data = await self._stream.read(max_bytes, timeout)
-        payload, self._unread = self._joiner.whole_chunks(data)
-        return payload
+        payloads, end = whole_chunks(data)
+        self._unread = data[end:]
+        return b"".join(payloads)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""

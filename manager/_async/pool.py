@@ -28,8 +28,6 @@ _USED = (
 class _Given:
     """Stands for the event of a request that has got its connection: nobody waits for it."""
 
-    def set(self) -> None: ...
-
     async def wait(self, timeout: float | None = None) -> None: ...
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from manager._async.body import pieces_of
+from manager._async.body import give_back, pieces_of
 from manager._async.closing import end_each
 from manager._async.http_client import AsyncHttpClient, limits_now
 from manager._async.lines import AsyncLines
@@ -250,8 +249,7 @@ class AsyncTransport:
         for answer, _, call in self._in_flight.take_forgotten():
             call.cancel("forgotten")
             try:
-                with contextlib.suppress(httpx.HTTPError, OSError):
-                    await answer.aclose()
+                await give_back(answer)
             finally:
                 call.end_turn()
 
@@ -345,7 +343,7 @@ class AsyncTransport:
             self._server.suspect()
             raise call.lost(error, answering=False) from error
         finally:
-            await response.aclose()
+            await give_back(response)
         return content
 
     async def _pause(self, call: Call[T], error: OllamaManagerError) -> None:

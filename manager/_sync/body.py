@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from manager.connections import connection_of
 from manager.lean_httpx import httpx
+from manager.waiting_sync import whole_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Body", "pieces_of"]
+__all__ = ["Body", "give_back", "pieces_of"]
 
 # As much as httpcore reads at a time.
 _MOST = 65_536
@@ -20,10 +21,23 @@ _MOST = 65_536
 
 def pieces_of(response: httpx.Response) -> Iterator[bytes]:
     """Return the pieces of a body; reading them may raise ``httpx.HTTPError``."""
-    if "content-encoding" in response.headers:
+    if _is_encoded(response):
         return response.iter_bytes()
     # httpx would hand over the same through four more frames
     return iter(cast("Iterable[bytes]", response.stream))
+
+
+def _is_encoded(response: httpx.Response) -> bool:
+    return "content-encoding" in response.headers
+
+
+def give_back(response: httpx.Response) -> None:
+    """Give the connection of an answer back, or end it where its body has not been read.
+
+    Whoever waits for that may be cancelled: half done, the pool would count it for ever.
+    """
+    with contextlib.suppress(httpx.HTTPError, OSError):
+        whole_sync(response.close)
 
 
 class Body:
@@ -44,8 +58,8 @@ class Body:
         self._pieces = pieces_of(response)
         self._taken = 0  # of these
         connection = connection_of(response)
-        plain = hasattr(connection, "read_chunks") and "content-encoding" not in response.headers
-        self._connection: Any = connection if plain else None
+        has_chunks = hasattr(connection, "read_chunks") and not _is_encoded(response)
+        self._connection: Any = connection if has_chunks else None  # None at the end, too
 
     def read(self) -> bytes | None:
         """Return the next piece, ``None`` at the end.
@@ -54,19 +68,21 @@ class Body:
             httpx.HTTPError: There was none in time, or the connection is lost.
         """
         connection = self._connection
-        if connection is not None and connection.is_at_chunk(self._taken):
+        if connection is not None and connection.may_be_read(self._taken):
             try:
                 piece: bytes = connection.read_chunks(_MOST, self._timeout)
             except BaseException as error:
-                with contextlib.suppress(httpx.HTTPError, OSError):
-                    self._response.close()  # as httpcore does where it reads
+                self._connection = None
+                give_back(self._response)  # as httpcore does where it reads
                 if (said := _as_httpx_says_it(error)) is None:
                     raise
                 raise said from error
             if piece:
                 return piece
         following = next(self._pieces, None)
-        if following is not None:
+        if following is None:
+            self._connection = None
+        else:
             self._taken += len(following)
         return following
 

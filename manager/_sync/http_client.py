@@ -62,7 +62,7 @@ class HttpClient:
         self.turns = Turns(settings.max_connections)
         self._in_flight = in_flight
         self._client = _make_client(settings)
-        self._send = _sender(self._client)
+        self._transport = _transport_of(self._client)
         self._heads: dict[tuple[str, str], tuple[httpx.URL, httpx.Headers]] = {}
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
         self._lock = threading.Lock()
@@ -117,7 +117,10 @@ class HttpClient:
         """
         before = sent_now.set(call)
         try:
-            response: httpx.Response = self._send(request)
+            response: httpx.Response = self._transport.handle_request(request)
+        except httpx.RequestError as error:
+            error.request = request
+            raise
         finally:
             sent_now.reset(before)  # a thread would keep the last call, and its images
         response.request = request
@@ -199,13 +202,21 @@ def _make_client(settings: ClientSettings) -> httpx.Client:
     return client
 
 
-def _sender(client: httpx.Client) -> Any:
-    """Return what sends a request as ``client`` does, which has but one server.
+class _WholeClient:
+    """A client as the transport of its requests."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._client.send(request, stream=True)
+
+
+def _transport_of(client: httpx.Client) -> Any:
+    """Return the transport by which ``client`` sends, which has but one server.
 
     Which proxy the environment wants for that is httpx's to find out; should it keep the answer
     elsewhere one day, the client itself sends.
     """
     transport_for: Any = getattr(client, "_transport_for_url", None)
-    if transport_for is None:
-        return partial(client.send, stream=True)
-    return transport_for(client.base_url).handle_request
+    return _WholeClient(client) if transport_for is None else transport_for(client.base_url)

@@ -10,7 +10,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from manager._sync.body import Body
+from manager._sync.body import Body, give_back
 from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
@@ -321,8 +321,7 @@ class Lines(Generic[T]):
         self._forgotten.detach()
         self._cancel_deadline()
         try:
-            with contextlib.suppress(httpx.HTTPError, OSError):
-                self._response.close()
+            give_back(self._response)
         finally:
             self.call.end_turn()
             self._forget()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from httpcore import ConnectTimeout, NetworkBackend, NetworkStream
 
 from manager._sync.pool import quicken
-from manager.chunk_joining import ChunkJoiner
+from manager.chunk_joining import ChunkJoiner, whole_chunks
 from manager.hosts import needs_lookup
 from manager.waiting_sync import connect_sync
 
@@ -62,6 +62,8 @@ def _pools_of(client: httpx.Client) -> list[Any]:
 class JoiningStream(NetworkStream):
     """A connection that hands over in one HTTP chunk what arrived in one read.
 
+    Chunks that arrive whole can also be taken off it past h11, which sees no trace of them.
+
     Args:
         stream: The connection itself.
     """
@@ -76,7 +78,7 @@ class JoiningStream(NetworkStream):
         data, self._unread = self._unread, b""
         return self._joiner.received(data or self._stream.read(max_bytes, timeout))
 
-    def is_at_chunk(self, taken: int) -> bool:
+    def may_be_read(self, taken: int) -> bool:
         """Whether chunks may be read past h11: it has handed over all that it was given.
 
         Args:
@@ -94,8 +96,9 @@ class JoiningStream(NetworkStream):
     def read_chunks(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what arrives next in whole chunks; nothing where that is for h11 to understand."""
         data = self._stream.read(max_bytes, timeout)
-        payload, self._unread = self._joiner.whole_chunks(data)
-        return payload
+        payloads, end = whole_chunks(data)
+        self._unread = data[end:]
+        return b"".join(payloads)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""

@@ -29,8 +29,6 @@ _USED = (
 class _Given:
     """Stands for the event of a request that has got its connection: nobody waits for it."""
 
-    def set(self) -> None: ...
-
     def wait(self, timeout: float | None = None) -> None: ...
 
 

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from manager._sync.body import pieces_of
+from manager._sync.body import give_back, pieces_of
 from manager._sync.closing import end_each
 from manager._sync.http_client import HttpClient, limits_now
 from manager._sync.lines import Lines
@@ -251,8 +250,7 @@ class Transport:
         for answer, _, call in self._in_flight.take_forgotten():
             call.cancel("forgotten")
             try:
-                with contextlib.suppress(httpx.HTTPError, OSError):
-                    answer.close()
+                give_back(answer)
             finally:
                 call.end_turn()
 
@@ -344,7 +342,7 @@ class Transport:
             self._server.suspect()
             raise call.lost(error, answering=False) from error
         finally:
-            response.close()
+            give_back(response)
         return content
 
     def _pause(self, call: Call[T], error: OllamaManagerError) -> None:

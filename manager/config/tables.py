@@ -86,7 +86,8 @@ class ClientConfig:
     transport: Transport = key(  # noqa: RUF009
         choice("auto", "httpx"),
         "auto",
-        "auto joins the HTTP chunks that arrive together before httpx reads them; httpx does not.",
+        "auto reads the HTTP chunks of streams past httpx, or joins those that arrive together; "
+        "httpx leaves it all to httpx's own transport.",
     )
 
 

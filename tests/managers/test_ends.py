@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,8 @@ import pytest
 from manager import OllamaManager, Timeouts
 from manager.ndjson import LineSplitter
 
-from .either import Heard, until
-from .hostile_server import LAST, Hostile, chat_line, cut, fine, silent_after, streams
+from .either import PATIENCE, Heard, until
+from .hostile_server import LAST, Hostile, chat_line, cut, fine, silent_after, stays, streams
 from .test_hostile import using
 
 if TYPE_CHECKING:
@@ -91,6 +93,74 @@ async def test_a_call_that_is_cancelled(make: Make, stream: bool) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await call
             assert (await ended(heard)).reason == "CancelledError"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+async def test_a_call_that_is_cancelled_while_its_connection_is_given_back(
+    make: Make, stream: bool, turns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half given back, it would count among those in use for ever."""
+    closing, close = asyncio.Event(), httpx.Response.aclose
+
+    async def aclose(response: httpx.Response) -> None:
+        closing.set()
+        await close(response)
+
+    monkeypatch.setattr(httpx.Response, "aclose", aclose)
+    with Hostile(stays) as server:
+        async with using(make, server, max_connections=1) as m:
+            if hasattr(m, "target"):
+                pytest.skip("threads cannot be cancelled")
+
+            async def chat() -> Any:
+                answer = await m.chat("m", "hi", stream=stream)
+                return (await answer.final()) if stream else answer
+
+            call = asyncio.ensure_future(chat())
+            await closing.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await call
+            async with asyncio.timeout(PATIENCE):
+                assert (await chat()).done
+
+
+async def test_a_stream_that_is_cancelled_twice_while_a_token_is_awaited(make: Make) -> None:
+    with Hostile(silent_after(chat_line("a"), chat_line("b")), stays) as server:
+        async with using(make, server, max_connections=1) as m:
+            if hasattr(m, "target"):
+                pytest.skip("threads cannot be cancelled")
+            if os.environ["OLLAMA_MANAGER_CLIENT_TRANSPORT"] == "httpx":
+                pytest.skip("httpcore itself does not give back where it is cancelled twice")
+            answer = await m.chat("m", "hi", stream=True)
+            assert (await anext(answer)).message.content == "a"
+            call = asyncio.ensure_future(answer.final())
+            await until(lambda: answer.partial.message.content == "ab", "the second token")
+            call.cancel()
+            await asyncio.sleep(0)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            async with asyncio.timeout(PATIENCE):
+                assert (await m.chat("m", "hi")).done
+
+
+async def test_a_transport_that_is_replaced_for_a_while(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what mocks or traces HTTP does it, before the first call or between two."""
+    with Hostile(stays) as server:
+        async with using(make, server) as m:
+            for _ in range(2):
+                with monkeypatch.context() as patched:
+                    patched.setattr(httpx.HTTPTransport, "handle_request", interrupts)
+                    patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", interrupts)
+                    with pytest.raises(Interrupt):
+                        await m.chat("m", "hi")
+                assert (await m.chat("m", "hi")).done
 
 
 async def test_a_stream_whose_reader_is_interrupted(

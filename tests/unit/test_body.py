@@ -123,7 +123,7 @@ def test_a_whole_chunk_goes_past_h11() -> None:
     body = Body(response, 1.0)
     response.stream = None
     assert [body.read(), body.read()] == [b"a", b"bc"]
-    assert stream.is_at_chunk(0)
+    assert stream.may_be_read(0)
     assert body.read() is None
 
 
@@ -131,7 +131,7 @@ def test_chunks_after_one_that_came_in_parts_go_past_h11_again() -> None:
     response, stream = opened(Arriving([CHUNKED, b"4\r\nab", b"cd\r\n2\r\nef\r\n", *PLAIN]))
     body = Body(response, 1.0)
     assert [body.read(), body.read(), body.read()] == [b"ab", b"cd", b"ef"]
-    assert stream.is_at_chunk(6)
+    assert stream.may_be_read(6)
     response.stream = None
     assert [body.read(), body.read(), body.read()] == [b"a", b"bc", None]
 
@@ -157,7 +157,7 @@ def test_what_is_encoded_is_left_to_httpx() -> None:
     response.iter_bytes = lambda: iter([b"decoded"])
     body = Body(response, 1.0)
     assert [body.read(), body.read()] == [b"decoded", None]
-    assert stream.is_at_chunk(0)
+    assert stream.may_be_read(0)
 
 
 @pytest.mark.parametrize(

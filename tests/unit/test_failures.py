@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -391,6 +392,7 @@ def test_error_lines(line: dict[str, Any], cls: type[APIError], text: str) -> No
         (httpx.UnsupportedProtocol("ftp"), False, ServerUnavailableError, "transport_failed"),
         (httpx.InvalidURL("bad"), False, ServerUnavailableError, "transport_failed"),
         (OSError("file is gone"), False, ServerUnavailableError, "transport_failed"),
+        (ssl.SSLError("bad record"), True, ServerUnavailableError, "connection_lost"),
         (httpx.DecodingError("not gzip"), True, ResponseDecodeError, "response_invalid"),
     ],
 )

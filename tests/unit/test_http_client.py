@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 import manager._async.http_client
 import manager._sync.http_client
 
@@ -17,7 +15,15 @@ class LaterClient:
         return request, stream
 
 
-@pytest.mark.parametrize("shell", [manager._async.http_client, manager._sync.http_client])
-def test_a_client_without_known_transports_sends_itself(shell: Any) -> None:
-    send = shell._sender(LaterClient())
-    assert send("the request") == ("the request", True)
+def test_a_client_without_known_transports_sends_itself() -> None:
+    transport = manager._sync.http_client._transport_of(LaterClient())  # type: ignore[arg-type]
+    assert transport.handle_request("the request") == ("the request", True)
+
+
+async def test_an_async_client_without_known_transports_sends_itself() -> None:
+    class AsyncLaterClient(LaterClient):
+        async def send(self, request: str, *, stream: bool) -> Any:
+            return request, stream
+
+    transport = manager._async.http_client._transport_of(AsyncLaterClient())  # type: ignore[arg-type]
+    assert await transport.handle_async_request("the request") == ("the request", True)
