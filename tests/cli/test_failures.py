@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,30 @@ from manager.cli.exit_codes import ExitCode, exit_code
 
 if TYPE_CHECKING:
     from .cli_testing import Shell
+
+WRONG_USAGE = [
+    (["chat", "simulated", "hi", "-o", "temprature=1"], "temperature"),
+    (["chat", "simulated", "hi", "-o", "temperature=NaN"], "finite"),
+    (["chat", "simulated", "hi", "-o", "temperature"], "KEY=VALUE"),
+    (["chat", "simulated", "hi", "-o", "num_ctx=1", "-o", "num_ctx=2"], "twice"),
+    (["chat", "simulated", "hi", "--think-level", "much"], "much"),
+    (["chat", "simulated", "hi", "--no-think", "--think-level", "low"], "contradict"),
+    (["chat", "simulated", "hi", "--format", "/no/such/schema"], "schema"),
+    (["chat", "simulated", "hi", "--format", "{broken"], "JSON"),
+    (["chat", "simulated", "hi", "--keep-alive", "soon"], "soon"),
+    (["chat", "simulated", "hi", "--timeout", "-1"], "timeout"),
+    (["chat", "simulated", ""], "empty"),
+    (["chat", "a/b/c/d/e", "hi"], "a/b/c/d/e"),
+    (["show", "not a name"], "not a name"),
+    (["embed", "simulated-embed"], "no text"),
+    (["logs", "-n", "0"], "range"),
+    (["list", "--nonsense"], "--nonsense"),
+    (["nonsense"], "nonsense"),
+    (["--host", "127.0.0.1:0", "list"], "port"),
+    (["--host", "ftp://x", "status"], "scheme"),
+    (["--config", "/no/such/file.toml", "list"], "file.toml"),
+    (["--binary", "[broken", "list"], "JSON list"),
+]
 
 
 @pytest.mark.parametrize(
@@ -102,32 +128,7 @@ def test_a_port_that_something_else_has(cold: Shell) -> None:
         assert "not Ollama" in status.stdout
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["chat", "simulated", "hi", "-o", "temprature=1"], "temperature"),
-        (["chat", "simulated", "hi", "-o", "temperature=NaN"], "finite"),
-        (["chat", "simulated", "hi", "-o", "temperature"], "KEY=VALUE"),
-        (["chat", "simulated", "hi", "-o", "num_ctx=1", "-o", "num_ctx=2"], "twice"),
-        (["chat", "simulated", "hi", "--think-level", "much"], "much"),
-        (["chat", "simulated", "hi", "--no-think", "--think-level", "low"], "contradict"),
-        (["chat", "simulated", "hi", "--format", "/no/such/schema"], "schema"),
-        (["chat", "simulated", "hi", "--format", "{broken"], "JSON"),
-        (["chat", "simulated", "hi", "--keep-alive", "soon"], "soon"),
-        (["chat", "simulated", "hi", "--timeout", "-1"], "timeout"),
-        (["chat", "simulated", ""], "empty"),
-        (["chat", "a/b/c/d/e", "hi"], "a/b/c/d/e"),
-        (["show", "not a name"], "not a name"),
-        (["embed", "simulated-embed"], "no text"),
-        (["logs", "-n", "0"], "range"),
-        (["list", "--nonsense"], "--nonsense"),
-        (["nonsense"], "nonsense"),
-        (["--host", "127.0.0.1:0", "list"], "port"),
-        (["--host", "ftp://x", "status"], "scheme"),
-        (["--config", "/no/such/file.toml", "list"], "file.toml"),
-        (["--binary", "[broken", "list"], "JSON list"),
-    ],
-)
+@pytest.mark.parametrize(("words", "said"), WRONG_USAGE)
 def test_wrong_usage(cold: Shell, words: list[str], said: str) -> None:
     failed = cold.run(*words)
     assert failed.returncode == 2
@@ -136,9 +137,29 @@ def test_wrong_usage(cold: Shell, words: list[str], said: str) -> None:
     assert first.startswith("error: ")
     assert said in failed.stderr
     assert all(line.startswith("hint: ") for line in rest)
-    as_json = cold.run(*words, "--json")
-    assert as_json.returncode == 2
-    assert json.loads(as_json.stderr)["message"]
+
+
+def test_wrong_usage_as_json(cold: Shell) -> None:
+    """In one process for all: starting one for each takes longest."""
+    code = (
+        "import json, sys\n"
+        "from manager.cli import main\n"
+        "for words in json.loads(sys.argv[1]):\n"
+        "    print(main([*words, '--json']))\n"
+    )
+    wrong = json.dumps([words for words, _ in WRONG_USAGE])
+    done = subprocess.run(
+        [sys.executable, "-c", code, wrong],
+        env=cold.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["2"] * len(WRONG_USAGE), "and nothing else is printed"
+    errors = [json.loads(line) for line in done.stderr.splitlines()]
+    assert len(errors) == len(WRONG_USAGE)
+    assert all(error["message"] for error in errors)
 
 
 def test_a_timeout(cold: Shell) -> None:
