@@ -7,6 +7,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 
 from manager.calls import Call
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
+# How long an example takes says more of the machine, and of what measures it, than of the package.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 
 
