@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import pytest
 from hypothesis import settings
 
@@ -25,6 +26,9 @@ settings.register_profile("thorough", max_examples=100)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
+# How long an example takes says more of the machine, and of what measures it, than of the package.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 _LONG = {"packaging", "typing"}  # folders of the tests that take longest
 

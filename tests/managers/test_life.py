@@ -366,18 +366,24 @@ async def test_status_does_no_io(
 
 
 async def test_reload_config(make: Make, server: SimulatedServer, tmp_path: Path) -> None:
-    path = tmp_path / "own.toml"
-    path.write_text("[client]\nchunk_timeout = 5\n")
+    path, new = tmp_path / "own.toml", tmp_path / "new.toml"
+
+    def save(text: str) -> None:
+        """As a whole: a file that is empty for a moment is a right one, without any settings."""
+        new.write_text(text)
+        new.replace(path)
+
+    save("[client]\nchunk_timeout = 5\n")
     async with make(config_file=path, host=server.host) as m:
         heard = Heard(m, "config.reloaded", "config.rejected")
         assert m.config.client.chunk_timeout == 5
         await m.list_models()
-        path.write_text("[client]\nchunk_timeout = 6\nheaders = {x-extra = 'yes'}\n")
+        save("[client]\nchunk_timeout = 6\nheaders = {x-extra = 'yes'}\n")
         await m.reload_config()
         assert m.config.client.chunk_timeout == 6
         assert isinstance(m.config, ManagerConfig)
         assert await m.list_models()
-        path.write_text("[client]\nchunk_timeout = 'soon'\n")
+        save("[client]\nchunk_timeout = 'soon'\n")
         with pytest.raises(ConfigError):
             await m.reload_config()
         assert m.config.client.chunk_timeout == 6, "the last good one stays"
