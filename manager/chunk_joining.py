@@ -61,7 +61,7 @@ class ChunkJoiner:
         self._head = bytearray()
         self._asked = False  # a request whose answer has not begun
         self._expects_body = True
-        self.handed_over = 0
+        self.handed_over: int = 0
         """The bytes of the body that ``received`` has returned so far, where it is in chunks."""
 
     @property

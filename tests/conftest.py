@@ -9,9 +9,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-import hypothesis
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from manager.calls import Call
 
@@ -20,15 +19,14 @@ from .contract import validating
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# How long an example takes says more of the machine, and of what measures it, than of the package.
+_untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What the tests say of any input is tried on some in each run, and on more once a week.
-settings.register_profile("ordinary", max_examples=40)
-settings.register_profile("thorough", max_examples=100)
+settings.register_profile("ordinary", _untimed, max_examples=40)
+settings.register_profile("thorough", _untimed, max_examples=100)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
-# How long an example takes says more of the machine, and of what measures it, than of the package.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 _LONG = {"packaging", "typing"}  # folders of the tests that take longest
 

@@ -241,7 +241,8 @@ class SupervisorLink:
             if self._thread is None or not self._thread.submit(future, perform):
                 try:
                     self._thread = LinkThread(self._new_session())
-                    self._thread.submit(future, perform)
+                    if not self._thread.submit(future, perform):  # it has failed at once
+                        fail(future, self._thread.ended_with)
                 except RuntimeError as error:  # the interpreter is shutting down
                     future.set_exception(ServerUnavailableError(str(error)))
         return future

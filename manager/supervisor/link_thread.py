@@ -44,6 +44,7 @@ class LinkThread:
         self._lock = threading.RLock()  # a command may come from the garbage collector
         self._commands: deque[_Command] = deque()
         self._over = False
+        self.ended_with: BaseException = failures.closed()
         self._receiver, self._wakeup = socket.socketpair()
         self._receiver.setblocking(False)
         self._wakeup.setblocking(False)
@@ -82,7 +83,7 @@ class LinkThread:
         self._wakeup.close()
 
     def _run(self) -> None:
-        error: BaseException = failures.closed()
+        error = self.ended_with
         try:
             self._serve()
         except BaseException as unexpected:  # callers must not wait for ever
@@ -91,6 +92,7 @@ class LinkThread:
         finally:
             with self._lock:
                 self._over = True
+                self.ended_with = error
                 self.drop_descriptors()
             for future, _ in self._commands:
                 fail(future, error)

@@ -98,8 +98,9 @@ async def test_a_listener_that_raises_harms_no_call(m: Any) -> None:
 
 async def test_many_calls_at_once(m: Any) -> None:
     async def one(number: int) -> ChatResponse:
-        return await m.chat("simulated", f"number {number}", think=False)
+        return await m.chat("simulated", f"number {number}", think=False, timeout=patient)
 
+    patient = Timeouts(connect=30)  # all of them connect at once, to a server that is one of many
     answers = await asyncio.gather(*(one(number) for number in range(200)))
     for number, answer in enumerate(answers):
         assert f"You said: number {number}\n" in answer.message.content

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -326,18 +327,31 @@ class TestLink:
             with pytest.raises(ServerUnavailableError, match="shutdown"):
                 link.acquire().result(PATIENCE)
 
+    @pytest.mark.parametrize("soon", [True, False])
     def test_a_thread_that_fails_tells_who_waits(
         self,
         make: Callable[..., SupervisorLink],
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
+        soon: bool,
     ) -> None:
-        def serve(_thread: object) -> None:
+        def serve(thread: Any) -> None:
+            end = time.monotonic() + PATIENCE
+            while not soon and not thread._commands and time.monotonic() < end:
+                time.sleep(0.001)
             raise ZeroDivisionError("a mistake")
+
+        start = threading.Thread.start
+
+        def start_and_end(thread: threading.Thread) -> None:
+            start(thread)
+            thread.join(PATIENCE)
 
         link = make()
         with monkeypatch.context() as patch:
             patch.setattr(link_thread.LinkThread, "_serve", serve)
+            if soon:  # before it is told what is wanted
+                patch.setattr(threading.Thread, "start", start_and_end)
             with pytest.raises(ServerUnavailableError, match="ZeroDivisionError"):
                 link.acquire().result(PATIENCE)
         assert "the link to the supervisor failed" in caplog.text
