@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
 import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from manager.calls import Call
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # What the tests say of any input is tried on some in each run, and on more once a week.
-settings.register_profile("ordinary", max_examples=40)
-settings.register_profile("thorough", max_examples=100)
+# How long that takes is the machine's affair.
+_any_time: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("ordinary", max_examples=40, **_any_time)
+settings.register_profile("thorough", max_examples=100, **_any_time)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
+_package = logging.getLogger("ollama_manager")
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 _LONG = {"packaging", "typing"}  # folders of the tests that take longest
 
@@ -107,3 +111,14 @@ def requests_fit_the_spec(requests_sent: Sent) -> Iterator[None]:
     """No manager sends what breaks the spec."""
     yield
     assert requests_sent.problems() == []
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a manager asks for in ``[logging]`` holds for the process, and for no other test."""
+    level, handlers = _package.level, list(_package.handlers)
+    yield
+    for handler in set(_package.handlers) - set(handlers):
+        _package.removeHandler(handler)
+        handler.close()
+    _package.setLevel(level)
