@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,7 @@ settings.register_profile("thorough", _untimed, max_examples=100)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
 _problems_of = functools.lru_cache(4096)(validating.request_problems)
+_package = logging.getLogger("ollama_manager")
 _REMEMBERED = 10_000  # bytes of a request: some tests send as much as they can
 _LONG = {"packaging", "typing"}  # folders of the tests that take longest
 
@@ -109,3 +111,14 @@ def requests_fit_the_spec(requests_sent: Sent) -> Iterator[None]:
     """No manager sends what breaks the spec."""
     yield
     assert requests_sent.problems() == []
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a manager asks for in ``[logging]`` holds for the process, and for no other test."""
+    level, handlers = _package.level, list(_package.handlers)
+    yield
+    for handler in set(_package.handlers) - set(handlers):
+        _package.removeHandler(handler)
+        handler.close()
+    _package.setLevel(level)

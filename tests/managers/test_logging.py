@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gc
 import json
-import logging
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from .hostile_server import Hostile, chat_line, cut, fine, says, silent_after, s
 from .test_hostile import using
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from .either import Make
@@ -29,19 +27,6 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(range(64))
 TRACED = "X-Trace: trace-7"
 CALL = {"name": "look", "arguments": {"at": "the sky"}}
 DONE = {"done": True, "done_reason": "stop", "eval_count": 30, "eval_duration": 2_000_000_000}
-
-package = logging.getLogger("ollama_manager")
-
-
-@pytest.fixture(autouse=True)
-def clean_loggers() -> Iterator[None]:
-    level, handlers = package.level, list(package.handlers)
-    package.setLevel(logging.NOTSET)
-    yield
-    for handler in set(package.handlers) - set(handlers):
-        package.removeHandler(handler)
-        handler.close()
-    package.setLevel(level)
 
 
 def records(caplog: pytest.LogCaptureFixture, event: str | None = None) -> list[dict[str, Any]]:

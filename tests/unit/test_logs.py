@@ -18,23 +18,12 @@ from manager.logs import CallLog, JsonLinesFormatter, configure_logging, render_
 from manager.redaction import MAX_TEXT, redact_headers, summarize_body
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from manager.config import Verbosity
 
 package = logging.getLogger("ollama_manager")
 SECRET = "Bearer s3cret"
-
-
-@pytest.fixture(autouse=True)
-def clean_loggers() -> Iterator[None]:
-    level, handlers = package.level, list(package.handlers)
-    yield
-    for handler in set(package.handlers) - set(handlers):
-        package.removeHandler(handler)
-        handler.close()
-    package.setLevel(level)
 
 
 def make_call(log: CallLog) -> None:
