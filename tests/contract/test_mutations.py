@@ -31,6 +31,8 @@ BASH = shutil.which("bash")
 
 Spec = dict[str, Any]
 
+_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 
 def fields(spec: Spec, schema: str) -> Any:
     return spec["components"]["schemas"][schema]["properties"]
@@ -139,7 +141,7 @@ def write(tmp_path: Path) -> Callable[[Callable[[Spec], None] | None], Path]:
         if mutate is not None:
             mutate(spec)
             assert spec != validating.spec()
-        text = yaml.safe_dump(spec, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(spec, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
         (tmp_path / "spec" / "ollama.yaml").write_text(text, encoding="utf-8")
         return tmp_path
 
