@@ -48,10 +48,10 @@ demo: $(STAMP) ## See the main job done, on a private port
 	@$(BIN)/ollama-manager demo
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto -m "not types"
 
 coverage: $(STAMP) ## Run the tests, and see what of the package they reach, in all its processes
-	@$(BIN)/python -m pytest -n auto --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not types" --cov --cov-report=term-missing:skip-covered
 
 live: $(STAMP) ## Run only the tests that need a real Ollama
 	@$(BIN)/python -m pytest -m live
@@ -63,7 +63,7 @@ lint: $(STAMP) ## Check style and layout
 types: $(STAMP) ## Check types
 	@$(BIN)/mypy
 	@$(BIN)/pyright
-	@$(BIN)/python -m pytest -q tests/packaging -k known_type  # pyright --verifytypes, on the wheel
+	@$(BIN)/python -m pytest -q -m types  # what users write, and the wheel
 
 codegen: $(STAMP) ## Generate what is generated
 	@./codegen.sh

@@ -59,6 +59,7 @@ def test_a_manager_starts_the_simulator_and_leaves_nothing(
     assert (vectors, owned, state) == ("2", "True", "stopped")
 
 
+@pytest.mark.types
 @pytest.mark.parametrize("package", ["manager", "ollama_api"])
 def test_every_public_symbol_has_a_known_type(installed: Installed, package: str) -> None:
     pyright = Path(sys.executable).with_name("pyright")

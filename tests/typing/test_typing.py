@@ -16,7 +16,7 @@ ROOT = HERE.parents[1]
 FILES = ["sync_manager.py", "async_manager.py", "server_for_tests.py", "mistakes.py"]
 MARK = re.compile(r"  # type: ignore\[[a-z-]+\]")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.types, pytest.mark.timeout(300)]
 
 
 def pyright(*files: Path) -> dict[str, Any]:
