@@ -6,7 +6,7 @@ rest. So the chunks that one read brought whole, and the one it brought a part o
 a single chunk before h11 sees them: ``3\r\nabc\r\n2\r\nde\r\n`` becomes ``5\r\nabcde\r\n``.
 
 Nothing is held back, and nothing that has been handed over is taken up again: after each read h11
-has had every byte of the body that came, but for whole chunks that were taken out before, and
+has had every byte of the body that came, but for chunks that were taken out before (``take``), and
 stands where it would stand without this. What is not plainly understood goes through as it is, for
 h11 to judge, and so does all that follows it on that connection: sizes that are not short and
 hexadecimal, chunk extensions, trailers, bytes that nobody asked for, heads that leave open how long
@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["ChunkJoiner", "whole_chunks"]
+__all__ = ["ChunkJoiner"]
 
 # What comes next on the connection.
 _HEAD: Final = 0
@@ -40,6 +40,8 @@ _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _SIZE_BEGUN = re.compile(rb"[0-9A-Fa-f]{0,8}\r?")
 _MAX_SIZE_LINE: Final = 10
 _LINE_END: Final = b"\r\n"
+# What h11 refuses wherever it stands.
+_NO_LINE_END: Final = b"(no line end)\r\n"
 
 # More than h11 lets a head have in httpcore.
 _MAX_HEAD: Final = 100 * 1024
@@ -52,7 +54,16 @@ class ChunkJoiner:
     is handed over.
     """
 
-    __slots__ = ("_asked", "_expects_body", "_head", "_left", "_line", "_next", "handed_over")
+    __slots__ = (
+        "_asked",
+        "_expects_body",
+        "_head",
+        "_left",
+        "_line",
+        "_next",
+        "handed_over",
+        "to_take",
+    )
 
     def __init__(self) -> None:
         self._next = _HEAD
@@ -63,11 +74,48 @@ class ChunkJoiner:
         self._expects_body = True
         self.handed_over: int = 0
         """The bytes of the body that ``received`` has returned so far, where it is in chunks."""
+        self.to_take: int = 0
+        """The bytes of a chunk, with its line end, of which ``take`` has had the beginning."""
 
     @property
     def is_at_chunk(self) -> bool:
         """Whether a chunk is to come next, or the end of the body."""
         return self._next == _SIZE and not self._line
+
+    @property
+    def is_at_head(self) -> bool:
+        """Whether the head of an answer is to come next."""
+        return self._next == _HEAD and not self._head
+
+    def take(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """Return what ``data`` carries of the body, and the rest of it, which is for h11.
+
+        For who reads chunks past h11, from where a chunk is to come: h11 learns nothing of them,
+        and makes of the rest what there is to be made of it. That is the end of the body, as a
+        rule.
+        """
+        payloads: list[bytes] = []
+        position, size = 0, len(data)
+        while position < size:
+            if self.to_take > 2:
+                payloads.append(data[position : position + self.to_take - 2])
+                position += len(payloads[-1])
+                self.to_take -= len(payloads[-1])
+            elif self.to_take:
+                found = data[position : position + self.to_take]
+                if not _LINE_END[-self.to_take :].startswith(found):
+                    self.to_take = 0
+                    return payloads, _NO_LINE_END + data[position:]
+                position += len(found)
+                self.to_take -= len(found)
+            else:
+                more, position = _whole_chunks(data, position)
+                payloads += more
+                line = _SIZE_LINE.match(data, position)
+                if not line or not (length := int(line[1], 16)):
+                    return payloads, data[position:]
+                self.to_take, position = length + 2, line.end()
+        return payloads, b""
 
     def sent(self, data: bytes) -> None:
         """Note what is about to be written: whether an answer has a body depends on the request."""
@@ -101,7 +149,7 @@ class ChunkJoiner:
 
         The last of them may have come in part: all of it is declared, as h11 was to expect it.
         """
-        payloads, position = whole_chunks(data, begin)
+        payloads, position = _whole_chunks(data, begin)
         size = sum(map(len, payloads))
         self.handed_over += size
         end = position - 2  # before the line end of the last one
@@ -189,12 +237,8 @@ class ChunkJoiner:
             self._next = _ANYTHING
 
 
-def whole_chunks(data: bytes, position: int = 0) -> tuple[list[bytes], int]:
-    """Return what the chunks carry that are whole from ``position`` on, and where they end.
-
-    Where a chunk is to come next, these may be taken out: h11 sees fewer of them, and the end of
-    the body as it was sent.
-    """
+def _whole_chunks(data: bytes, position: int) -> tuple[list[bytes], int]:
+    """Return what the chunks carry that are whole from ``position`` on, and where they end."""
     payloads: list[bytes] = []
     match, ends = _SIZE_LINE.match, data.startswith
     while line := match(data, position):

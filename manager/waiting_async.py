@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
     from concurrent.futures import Future
     from typing import TypeAlias
 
@@ -25,7 +25,6 @@ __all__ = [
     "check_home_async",
     "connect_async",
     "home_async",
-    "joined_async",
     "later_async",
     "lock_async",
     "pause_async",
@@ -101,11 +100,6 @@ async def connect_async(connect: Callable[[], Awaitable[T]], seconds: float) -> 
     """Return the connection that ``connect`` makes in ``seconds``; raises TimeoutError."""
     async with asyncio.timeout(seconds):
         return await connect()
-
-
-async def joined_async(pieces: AsyncIterable[bytes]) -> bytes:
-    """Return all of ``pieces`` as one."""
-    return b"".join([piece async for piece in pieces])
 
 
 def later_async(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

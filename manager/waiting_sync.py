@@ -24,7 +24,6 @@ __all__ = [
     "check_home_sync",
     "connect_sync",
     "home_sync",
-    "joined_sync",
     "later_sync",
     "lock_sync",
     "pause_sync",
@@ -109,11 +108,6 @@ def connect_sync(connect: Callable[[], ConnectionT], seconds: float) -> Connecti
         if not made.cancel() and not made.exception():  # it came at the last moment
             made.result().close()
         raise
-
-
-def joined_sync(pieces: Iterable[bytes]) -> bytes:
-    """Return all of ``pieces`` as one."""
-    return b"".join(pieces)
 
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

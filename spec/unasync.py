@@ -49,7 +49,6 @@ NAMES: Mapping[str, str] = {
     "check_home_async": "check_home_sync",
     "connect_async": "connect_sync",
     "home_async": "home_sync",
-    "joined_async": "joined_sync",
     "later_async": "later_sync",
     "lock_async": "lock_sync",
     "pause_async": "pause_sync",

@@ -75,7 +75,7 @@ def _embed(url: str, sizes: Sizes) -> None:
     texts = [f"The text number {number}, of no great length." for number in range(sizes.texts)]
     with _connect(url) as connection:
         connection.sendall(_request("/api/embed", model=f"embed-{sizes.dimensions}", input=texts))
-        while not connection.recv(1 << 20).endswith(b"}"):
+        while not connection.recv(1 << 20).endswith((b"}", _END)):
             pass
 
 

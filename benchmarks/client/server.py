@@ -36,6 +36,7 @@ HEAD = (
 )
 _END = b"0\r\n\r\n"
 _PIECE = 20
+_MOST_COUNTED = 2048  # Go, which Ollama is written in, sends what is longer as a chunk
 _WORDS = 64  # different texts and vectors; more would only need more memory
 _LAST = {
     "done": True,
@@ -114,10 +115,14 @@ def _vectors(dimensions: int) -> list[bytes]:
 def _embeddings(count: int, dimensions: int) -> bytes:
     vectors = _vectors(dimensions)
     listed = b",".join(vectors[number % _WORDS] for number in range(count))
-    return _whole(
+    body = (
         b'{"model":"m","embeddings":[%s],"total_duration":1,"load_duration":1,'
         b'"prompt_eval_count":9}' % listed
     )
+    if len(body) <= _MOST_COUNTED:
+        return _whole(body)
+    head = HEAD.replace(b"application/x-ndjson", b"application/json; charset=utf-8")
+    return b"%s%x\r\n%s\r\n%s" % (head, len(body), body, _END)
 
 
 _CHAT = _whole(_answer("Hello there!", **_LAST))

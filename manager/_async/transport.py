@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from manager._async.body import give_back, pieces_of
+from manager._async.body import AsyncBody, give_back
 from manager._async.closing import end_each
 from manager._async.http_client import AsyncHttpClient, limits_now
 from manager._async.lines import AsyncLines
@@ -20,7 +20,6 @@ from manager.timeouts import resolve_timeouts, whole_wait
 from manager.waiting_async import (
     check_home_async,
     home_async,
-    joined_async,
     pause_async,
     wait_working_async,
 )
@@ -336,7 +335,7 @@ class AsyncTransport:
 
     async def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         try:
-            content = await joined_async(pieces_of(response))
+            content = await AsyncBody(response).read_all()
             call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:

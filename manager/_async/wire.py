@@ -41,6 +41,7 @@ class AsyncWire:
         kind: Any = connection.__class__
         self._write: Any = kind.write
         self._read: Any = kind.read
+        self._read_chunks: Any = getattr(kind, "read_chunks", None)
         self._left: Callable[[], float | None] = _no_limit
         self._head = b""
         connection.write = self._send
@@ -63,23 +64,33 @@ class AsyncWire:
             await self._write(self._known(), data[start : start + _PIECE], left)
 
     async def _receive(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = await self._read(self._known(), max_bytes, self._left_of(timeout))
+        return data
+
+    async def _receive_chunks(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = await self._read_chunks(self._known(), max_bytes, self._left_of(timeout))
+        return data
+
+    def _left_of(self, timeout: float | None) -> float | None:
         left = _smaller(timeout, self._left())
         if left is not None and left <= 0:
             raise httpx.ReadTimeout("the answer did not come in time")
-        data: bytes = await self._read(self._known(), max_bytes, left)
-        return data
+        return left
 
     def read_within(self, left: Callable[[], float | None]) -> None:
         """Have each read end in time; ``left`` tells how many seconds there are."""
         self._left = left
         if (connection := self._known()) is not None:
             connection.read = self._receive
+            if self._read_chunks is not None:
+                connection.read_chunks = self._receive_chunks
 
     def read_freely(self) -> None:
         """Have the connection read as it was made to, without a detour."""
         self._left = _no_limit
         if (connection := self._known()) is not None:
             connection.__dict__.pop("read", None)
+            connection.__dict__.pop("read_chunks", None)
 
     def hang_up(self) -> None:
         """End the connection: whoever waits for it wakes up."""

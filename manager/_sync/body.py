@@ -13,22 +13,10 @@ from manager.waiting_sync import whole_sync
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Body", "give_back", "pieces_of"]
+__all__ = ["Body", "give_back"]
 
 # As much as httpcore reads at a time.
 _MOST = 65_536
-
-
-def pieces_of(response: httpx.Response) -> Iterator[bytes]:
-    """Return the pieces of a body; reading them may raise ``httpx.HTTPError``."""
-    if _is_encoded(response):
-        return response.iter_bytes()
-    # httpx would hand over the same through four more frames
-    return iter(cast("Iterable[bytes]", response.stream))
-
-
-def _is_encoded(response: httpx.Response) -> bool:
-    return "content-encoding" in response.headers
 
 
 def give_back(response: httpx.Response) -> None:
@@ -41,25 +29,28 @@ def give_back(response: httpx.Response) -> None:
 
 
 class Body:
-    """The body of a streamed answer.
+    """The body of an answer.
 
-    A token that comes alone is an HTTP chunk that comes whole. Such are taken off the connection
-    right here: the way through h11, httpcore and httpx costs more than all that is done with them.
-    Whatever else arrives, the end of the body too, goes that way.
+    Chunks are taken off the connection right here: for a token that comes alone, the way through
+    h11, httpcore and httpx costs more than all that is done with it, and on the way a long answer
+    is copied five times. Whatever else arrives, the end of the body too, goes that way.
 
     Args:
-        response: The answer, its body unread.
-        timeout: How many seconds of silence there may be.
+        response: The answer, its body unread. The read timeout of its request holds.
     """
 
-    def __init__(self, response: httpx.Response, timeout: float | None) -> None:
-        self._response = response
-        self._timeout = timeout
-        self._pieces = pieces_of(response)
-        self._taken = 0  # of these
+    def __init__(self, response: httpx.Response) -> None:
+        is_encoded = "content-encoding" in response.headers
         connection = connection_of(response)
-        has_chunks = hasattr(connection, "read_chunks") and not _is_encoded(response)
+        has_chunks = hasattr(connection, "read_chunks") and not is_encoded
+        self._response = response
+        self._timeout: float | None = response.request.extensions["timeout"]["read"]
         self._connection: Any = connection if has_chunks else None  # None at the end, too
+        self._taken = 0  # of the pieces
+        # httpx would hand over the same through four more frames
+        self._pieces: Iterator[bytes] = (
+            response.iter_bytes() if is_encoded else iter(cast("Iterable[bytes]", response.stream))
+        )
 
     def read(self) -> bytes | None:
         """Return the next piece, ``None`` at the end.
@@ -85,6 +76,17 @@ class Body:
         else:
             self._taken += len(following)
         return following
+
+    def read_all(self) -> bytes:
+        """Return what is left of the body.
+
+        Raises:
+            httpx.HTTPError: It did not come in time, or broke off.
+        """
+        pieces: list[bytes] = []
+        while (piece := self.read()) is not None:
+            pieces.append(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _as_httpx_says_it(error: BaseException) -> httpx.HTTPError | None:

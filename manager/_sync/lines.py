@@ -95,9 +95,9 @@ class Lines(Generic[T]):
         call.hold.limit(None)
         self._closed = False
         in_flight.opened(self)
-        # httpcore looks this up when it begins to read the body
+        # looked up when the body is begun
         response.request.extensions["timeout"]["read"] = call.timeouts.chunk
-        self._body = Body(response, call.timeouts.chunk)
+        self._body = Body(response)
         # also where nobody reads: the server is to stop
         left = call.left()
         self._cancel_deadline: Callable[[], None] = (

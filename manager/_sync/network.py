@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from httpcore import ConnectTimeout, NetworkBackend, NetworkStream
 
 from manager._sync.pool import quicken
-from manager.chunk_joining import ChunkJoiner, whole_chunks
+from manager.chunk_joining import ChunkJoiner
 from manager.hosts import needs_lookup
 from manager.waiting_sync import connect_sync
 
@@ -26,6 +26,9 @@ __all__ = [
     "connect_in_time",
     "join_chunks",
 ]
+
+
+_MOST_AT_ONCE = 2**20
 
 
 def connect_in_time(client: httpx.Client) -> None:
@@ -62,7 +65,7 @@ def _pools_of(client: httpx.Client) -> list[Any]:
 class JoiningStream(NetworkStream):
     """A connection that hands over in one HTTP chunk what arrived in one read.
 
-    Chunks that arrive whole can also be taken off it past h11, which sees no trace of them.
+    Chunks can also be taken off it past h11, which sees no trace of them.
 
     Args:
         stream: The connection itself.
@@ -71,12 +74,24 @@ class JoiningStream(NetworkStream):
     def __init__(self, stream: NetworkStream) -> None:
         self._stream = stream
         self._joiner = ChunkJoiner()
-        self._unread = b""  # by h11
+        self._unread = b""
+        self._is_for_h11 = False  # what is unread
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """Return what there is to read, once there is something; nothing at the end."""
-        data, self._unread = self._unread, b""
-        return self._joiner.received(data or self._stream.read(max_bytes, timeout))
+        data, self._unread, self._is_for_h11 = self._unread, b"", False
+        joiner = self._joiner
+        if not data:
+            was_at_head = joiner.is_at_head
+            data = self._stream.read(max_bytes, timeout)
+            end = data.find(b"\r\n\r\n") + 4 if was_at_head else 3
+            if end > 3:
+                head = joiner.received(data[:end])
+                if joiner.is_at_chunk:
+                    self._unread = data[end:]
+                    return head
+                return head + joiner.received(data[end:])
+        return joiner.received(data)
 
     def may_be_read(self, taken: int) -> bool:
         """Whether chunks may be read past h11: it has handed over all that it was given.
@@ -85,20 +100,20 @@ class JoiningStream(NetworkStream):
             taken: The bytes of the body that have come by way of it.
         """
         joiner = self._joiner
-        # a `read` of its own is one with a limit, which holds for all that is read
-        return (
-            joiner.is_at_chunk
-            and joiner.handed_over == taken
-            and not self._unread
-            and "read" not in self.__dict__
-        )
+        return joiner.is_at_chunk and joiner.handed_over == taken and not self._is_for_h11
 
     def read_chunks(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Return what arrives next in whole chunks; nothing where that is for h11 to understand."""
-        data = self._stream.read(max_bytes, timeout)
-        payloads, end = whole_chunks(data)
-        self._unread = data[end:]
-        return b"".join(payloads)
+        """Return what arrives next in chunks; nothing where that is for h11 to understand."""
+        while True:
+            data = self._unread
+            if not data:
+                # each read of a long chunk costs as much as that of a short one
+                most = max(max_bytes, min(self._joiner.to_take, _MOST_AT_ONCE))
+                data = self._stream.read(most, timeout)
+            payloads, self._unread = self._joiner.take(data)
+            self._is_for_h11 = bool(self._unread) or not data
+            if payloads or self._is_for_h11:
+                return payloads[0] if len(payloads) == 1 else b"".join(payloads)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Send all of ``buffer``."""

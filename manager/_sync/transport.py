@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from manager._sync.body import give_back, pieces_of
+from manager._sync.body import Body, give_back
 from manager._sync.closing import end_each
 from manager._sync.http_client import HttpClient, limits_now
 from manager._sync.lines import Lines
@@ -21,7 +21,6 @@ from manager.timeouts import resolve_timeouts, whole_wait
 from manager.waiting_sync import (
     check_home_sync,
     home_sync,
-    joined_sync,
     pause_sync,
     wait_working_sync,
 )
@@ -335,7 +334,7 @@ class Transport:
 
     def _read(self, call: Call[T], response: httpx.Response) -> bytes:
         try:
-            content = joined_sync(pieces_of(response))
+            content = Body(response).read_all()
             call.hold.answered()
             call.remaining()
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:

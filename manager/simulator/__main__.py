@@ -74,9 +74,10 @@ def serve() -> int:
         return 1
     server = Server(sock, settings, director=_director(settings.director), crash=_crash)
     end = _watch_for_the_end(settings.tether)
-    threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
+    # as Ollama does, before anything is answered
     log_event("this is a simulated Ollama: no model is run", "WARN")
     log_event(f"Listening on {server.address} (version {VERSION})")
+    threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
     end.recv(1)
     # Streams are cut, not drained: Ollama does the same.
     server.close()
