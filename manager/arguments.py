@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from manager.errors import InvalidRequestError
-from manager.json_values import validate_text
+from manager.json_values import are_plain_texts, validate_text
 from manager.keep_alive import check_keep_alive
 from manager.narrowing import is_array, is_iterable
 from manager.spelling import shown
@@ -126,10 +126,12 @@ def check_texts(text: object) -> str | list[str]:
             f"text must be a string or a list of strings, got {type(text).__name__}",
             argument="text",
         )
-    texts = [validate_text(item, f"text[{index}]") for index, item in enumerate(text)]
+    texts = list(text)
     if not texts:
         raise InvalidRequestError("text is a list of nothing", argument="text", hint="Add a text.")
-    return texts
+    if are_plain_texts(texts):
+        return texts
+    return [validate_text(item, f"text[{index}]") for index, item in enumerate(texts)]
 
 
 def check_many_texts(texts: object) -> Iterator[object]:

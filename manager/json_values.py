@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from manager.errors import InvalidRequestError
 from manager.narrowing import is_array, is_mapping
 from manager.spelling import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeGuard
+
     from manager.types import JSON
 
-__all__ = ["check_json", "validate_text"]
+__all__ = ["are_plain_texts", "check_json", "validate_text"]
 
 _DEEPEST = 200  # Far beyond any real schema; a value that holds itself ends here.
 
@@ -45,6 +48,17 @@ def validate_text(value: object, argument: str) -> str:
         ) from None
     # A member of a string enum counts as its value.
     return value if type(value) is str else str.__str__(value)
+
+
+def are_plain_texts(values: Sequence[object]) -> TypeGuard[list[str]]:
+    """Whether these are plain strings that can be sent: all at once, where most often all are."""
+    if set(map(type, values)) != {str}:
+        return False
+    try:
+        "".join(cast("Sequence[str]", values)).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def check_json(value: object, argument: str, *, depth: int = 0) -> JSON:
