@@ -84,8 +84,9 @@ class JoiningStream(NetworkStream):
         if not data:
             was_at_head = joiner.is_at_head
             data = self._stream.read(max_bytes, timeout)
-            end = data.find(b"\r\n\r\n") + 4 if was_at_head else 3
-            if end > 3:
+            end = data.find(b"\r\n\r\n") if was_at_head else -1
+            if end >= 0:  # a head goes to h11 alone: the chunks behind it may be taken past it
+                end += 4
                 head = joiner.received(data[:end])
                 if joiner.is_at_chunk:
                     self._unread = data[end:]
