@@ -23,8 +23,9 @@ async def give_back(response: httpx.Response) -> None:
 
     Whoever waits for that may be cancelled: half done, the pool would count it for ever.
     """
-    with contextlib.suppress(httpx.HTTPError, OSError):
-        await whole_async(response.aclose)
+    if not response.is_closed:
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            await whole_async(response.aclose)
 
 
 class AsyncBody:

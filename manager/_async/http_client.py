@@ -1,4 +1,4 @@
-"""The HTTP client of a manager: one request at a time, and its answer."""
+"""The HTTP client of a manager: a request, sent once, and its answer."""
 
 from __future__ import annotations
 

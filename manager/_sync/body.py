@@ -24,8 +24,9 @@ def give_back(response: httpx.Response) -> None:
 
     Whoever waits for that may be cancelled: half done, the pool would count it for ever.
     """
-    with contextlib.suppress(httpx.HTTPError, OSError):
-        whole_sync(response.close)
+    if not response.is_closed:
+        with contextlib.suppress(httpx.HTTPError, OSError):
+            whole_sync(response.close)
 
 
 class Body:

@@ -1,5 +1,5 @@
 # generated from manager/_async/http_client.py by codegen.sh - do not edit
-"""The HTTP client of a manager: one request at a time, and its answer."""
+"""The HTTP client of a manager: a request, sent once, and its answer."""
 
 from __future__ import annotations
 

@@ -79,3 +79,16 @@ def clean_environment(home: Path) -> dict[str, str]:
         "OLLAMA_SIMULATOR_PULL_SECONDS": "0.05",
         "COLUMNS": "80",
     }
+
+
+def shown_on(master: int) -> bytes:
+    """Return all that is shown on a terminal, until nobody has it open any more."""
+    shown = b""
+    while True:
+        try:
+            data = os.read(master, 65536)
+        except OSError:  # Linux says so when the other side has closed
+            return shown
+        if not data:
+            return shown
+        shown += data

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from manager.cli import main
 
+from .cli_testing import shown_on
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -62,7 +64,7 @@ class Inside:
         master, slave = pty.openpty()
         os.write(master, f"{typed}\x04".encode())
         seen: list[bytes] = []
-        reader = threading.Thread(target=_read, args=(master, seen))
+        reader = threading.Thread(target=lambda: seen.append(shown_on(master)))
         reader.start()
         try:
             with self.patch.context() as patch:
@@ -83,14 +85,3 @@ class Inside:
             patch.delenv(name)
         for name, value in {**self.env, **env}.items():
             patch.setenv(name, value)
-
-
-def _read(master: int, seen: list[bytes]) -> None:
-    while True:
-        try:
-            data = os.read(master, 65536)
-        except OSError:  # Linux says so when the other side has closed
-            return
-        if not data:
-            return
-        seen.append(data)

@@ -13,7 +13,7 @@ import pytest
 from manager.cli.exit_codes import MEANINGS
 from manager.version import __version__
 
-from .cli_testing import PROGRAM
+from .cli_testing import PROGRAM, shown_on
 
 if TYPE_CHECKING:
     from .cli_testing import Shell
@@ -37,15 +37,7 @@ def in_a_terminal(shell: Shell, *words: str, **env: str) -> str:
         stderr=slave,
     )
     os.close(slave)
-    shown = b""
-    while True:
-        try:
-            data = os.read(master, 65536)
-        except OSError:  # Linux says so when the other side has closed
-            break
-        if not data:
-            break
-        shown += data
+    shown = shown_on(master)
     os.close(master)
     process.wait(30)
     return shown.decode()

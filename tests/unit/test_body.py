@@ -62,6 +62,7 @@ def opened(arriving: Arriving, **headers: str) -> tuple[Any, JoiningStream]:
         stream=answer.stream,
         extensions={"network_stream": stream},
         request=SimpleNamespace(extensions={"timeout": {"read": 1.0}}),
+        is_closed=False,
         close=connection.close,
     )
     return response, stream
