@@ -73,13 +73,13 @@ ruff() {
     "${python[@]}" -m ruff "$@"
 }
 
-# Fix imports and lay out the code in a folder. The project's own settings are not read.
+# Fix imports and lay out the code in folders. The project's own settings are not read.
 tidy() {
     local settings=(--isolated --no-cache --quiet --config 'line-length=100' --config 'target-version="py311"')
     ruff check "${settings[@]}" --fix-only --select F401,I \
         --config 'lint.isort.known-first-party=["manager"]' \
-        --config 'lint.isort.known-third-party=["ollama_api"]' "$1"
-    ruff format "${settings[@]}" --config 'format.line-ending="lf"' "$1"
+        --config 'lint.isort.known-third-party=["ollama_api"]' "$@"
+    ruff format "${settings[@]}" --config 'format.line-ending="lf"' "$@"
 }
 
 # ---- generated/ollama_api
@@ -92,8 +92,8 @@ fi
 # A template that has nothing to say leaves a file with this line; see spec/templates/README.md.
 { grep -rl '^# codegen: ' "$client" || true; } | while IFS= read -r file; do rm -- "$file"; done
 "${python[@]}" spec/since.py spec/ollama.yaml "$client/since.py"
-tidy "$client"
 : >"$client/py.typed"
+fresh=("$client")
 
 # ---- manager/_sync
 sync="$work/_sync"
@@ -102,8 +102,9 @@ if [[ -d manager/_async ]]; then
         cat "$work/log" >&2
         die 'spec/unasync.py failed; see above' 1
     }
-    tidy "$sync"
+    fresh+=("$sync")
 fi
+tidy "${fresh[@]}"
 
 # ---- compare, or put into place
 listing() {
@@ -115,6 +116,8 @@ listing() {
 # Name the files of the committed folder $1 that are not what the fresh folder $2 has.
 differences() {
     local file
+    # Most often there is nothing to name, and one process can tell.
+    diff -rq -x __pycache__ -- "$1" "$2" >/dev/null 2>&1 && return
     while IFS= read -r file; do
         if [[ ! -e $2/$file ]]; then
             printf '%s: not generated from anything\n' "$1/$file"

@@ -45,9 +45,11 @@ def listen(host: str, port: int) -> socket.socket:
     """
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        # Go resolves a name to its first address, and takes no host for all of them.
+        # Go resolves a name to its first address, and takes no host for all of them. As bytes: a
+        # text would load the codec of names in other scripts.
+        name = host.encode() if host.isascii() else host
         family, _, _, _, found = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            name or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         sock = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:

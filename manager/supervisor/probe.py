@@ -96,8 +96,10 @@ class Probe:
         self._answer = b""
         self._asked = False
         try:
+            # As bytes: a text would load the codec of names in other scripts.
+            name = self._host.encode() if self._host.isascii() else self._host
             family, kind, number, _, address = socket.getaddrinfo(
-                self._host, self._port, type=socket.SOCK_STREAM
+                name, self._port, type=socket.SOCK_STREAM
             )[0]
             self.socket = socket.socket(family, kind, number)
             self.socket.setblocking(False)

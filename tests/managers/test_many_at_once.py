@@ -216,8 +216,8 @@ class Flood:
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.start_chunked()
-        line = chat_line(pad="x" * 4000)
-        data = b"%x\r\n%s\r\n" % (len(line), line) * 16
+        line = chat_line(pad="x" * 16_000)
+        data = b"%x\r\n%s\r\n" % (len(line), line) * 4
         rest = data
         while True:
             taken = exchange.write_within(rest, 0.3)
@@ -264,7 +264,7 @@ async def test_a_slow_reader_holds_the_server_back(make: Make) -> None:
             first = await flood.stands()
             tracemalloc.start()
             try:
-                for _ in range(4000):
+                for _ in range(1000):
                     await anext(chunks)
                 second = await flood.stands()
                 kept, _ = tracemalloc.get_traced_memory()

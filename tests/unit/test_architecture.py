@@ -84,19 +84,18 @@ def within(path: Path, folders: set[str]) -> bool:
     return any(name == folder or name.startswith(f"{folder}/") for folder in folders)
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_import_no_io(name: str) -> None:
-    roots = {module.partition(".")[0] for module in imported(PACKAGE / f"{name}.py")}
-    assert not roots & IO
+def test_pure_modules_import_no_io() -> None:
+    for name in PURE:
+        roots = {module.partition(".")[0] for module in imported(PACKAGE / f"{name}.py")}
+        assert not roots & IO, name
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_pure_modules_do_not_know_the_shells(name: str) -> None:
-    for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
-        assert not re.match(
-            r"manager\.(_async|_sync|cli|demo|simulator|testing|waiting_\w+)\b", module
-        )
-        assert not re.match(r"ollama_api\.api\b", module)
+def test_pure_modules_do_not_know_the_shells() -> None:
+    shells = r"manager\.(_async|_sync|cli|demo|simulator|testing|waiting_\w+)\b"
+    for name in PURE:
+        for module in imported(PACKAGE / f"{name}.py", at_run_time_only=False):
+            assert not re.match(shells, module), name
+            assert not re.match(r"ollama_api\.api\b", module), name
 
 
 def test_nothing_else_knows_the_command_line_and_the_demo() -> None:
@@ -193,25 +192,25 @@ def docstrings(tree: ast.Module) -> set[ast.Constant]:
     }
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in ALL if not within(path, HAND_WRITTEN_HTTP)], ids=relative
-)
-def test_no_url_path_and_no_verb_is_written_by_hand(path: Path) -> None:
-    tree = tree_of(path)
-    explanations = docstrings(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node in explanations:
-                continue
-            where = f"{relative(path)}:{node.lineno}: {node.value!r}"
-            assert not re.search(r"(?<![\w.])/(api|v1|v2)/", node.value), where
-            assert node.value not in VERBS, where
+def test_no_url_path_and_no_verb_is_written_by_hand() -> None:
+    for path in ALL:
+        if within(path, HAND_WRITTEN_HTTP):
+            continue
+        tree = tree_of(path)
+        explanations = docstrings(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                if node in explanations:
+                    continue
+                where = f"{relative(path)}:{node.lineno}: {node.value!r}"
+                assert not re.search(r"(?<![\w.])/(api|v1|v2)/", node.value), where
+                assert node.value not in VERBS, where
 
 
-@pytest.mark.parametrize("path", ALL, ids=relative)
-def test_every_module_says_what_it_is(path: Path) -> None:
-    tree = tree_of(path)
-    assert ast.get_docstring(tree) or not tree.body
+def test_every_module_says_what_it_is() -> None:
+    for path in ALL:
+        tree = tree_of(path)
+        assert ast.get_docstring(tree) or not tree.body, relative(path)
 
 
 def modules_after(statement: str) -> set[str]:

@@ -179,7 +179,7 @@ def test_errors_show_no_secrets(table: str, key: str, value: object) -> None:
 
 
 def test_a_long_value_is_shown_soon() -> None:
-    for text in ("a" * 1_000_000, "a:" * 500_000, "://" * 300_000, "'a" * 500_000):
+    for text in ("a" * 250_000, "a:" * 125_000, "://" * 80_000, "'a" * 125_000):
         with pytest.raises(ConfigError):
             ClientConfig(proxy=text)
 

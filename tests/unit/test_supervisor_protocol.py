@@ -320,7 +320,7 @@ class Protocol(RuleBasedStateMachine):
 class TestAnyOrder(Protocol.TestCase):
     """Runs the rules in any order."""
 
-    settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    settings = settings(stateful_step_count=40, deadline=None)
 
 
 # What it found, one by one
