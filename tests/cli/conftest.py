@@ -37,6 +37,14 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
         yield shell
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """An address whose server, once a command starts it, takes its time over each word."""
+    for shell in _shell(tmp_path_factory.mktemp("home")):
+        shell.env["OLLAMA_SIMULATOR_TOKEN_SECONDS"] = "0.02"
+        yield shell
+
+
 @pytest.fixture
 def cold(tmp_path: Path) -> Iterator[Shell]:
     """An address without a server."""

@@ -1,4 +1,4 @@
-"""The command line within the process of the tests: quick, and its insides can be made to fail."""
+"""Commands within the process of the tests: quick, and their insides can be made to fail."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import json
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
+
+import pytest
 
 from manager.cli import main
 
-from .cli_testing import shown_on
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
-    import pytest
+_MODES = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
 class Done(NamedTuple):
@@ -32,56 +34,77 @@ class Done(NamedTuple):
         return json.loads(self.out or self.err)
 
 
-class Inside:
-    """Runs commands with streams and an environment of their own."""
+def run_inside(words: Sequence[str], env: Mapping[str, str], stdin: str = "") -> Done:
+    """Run a command as in a pipe.
 
-    def __init__(self, patch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
-        self.patch = patch
-        self.env = dict(env)
+    Args:
+        words: The command.
+        env: All of its environment.
+        stdin: What it can read.
+    """
+    out, err = io.BytesIO(), io.BytesIO()
+    streams: dict[str, IO[str]] = {
+        "stdin": io.StringIO(stdin),
+        "stdout": io.TextIOWrapper(out, "utf-8", write_through=True),
+        "stderr": io.TextIOWrapper(err, "utf-8", write_through=True),
+    }
+    with _as_in_a_process(env, streams):
+        code = main(words)
+    return Done(int(code), out.getvalue().decode(), err.getvalue().decode())
 
-    def run(self, *words: str, stdin: str = "", **env: str) -> Done:
-        """Run a command as in a pipe."""
-        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-        with self.patch.context() as patch:
-            self._prepare(patch, env)
-            patch.setattr(sys, "stdin", io.StringIO(stdin))
-            patch.setattr(sys, "stdout", out)
-            patch.setattr(sys, "stderr", err)
-            code = main(words)
-        said = [file.buffer.getvalue().decode() for file in (out, err)]  # type: ignore[attr-defined]
-        return Done(int(code), *said)
 
-    def on_a_terminal(self, *words: str, typed: str = "", **env: str) -> Done:
-        """Run a command with a terminal for all three streams.
+def run_on_a_terminal(words: Sequence[str], env: Mapping[str, str], typed: str = "") -> Done:
+    """Run a command with a terminal for all three streams.
 
-        Args:
-            words: The command.
-            typed: What is typed in advance; Ctrl-D follows it.
-            env: Changes of the environment.
-        """
-        import pty
+    Args:
+        words: The command.
+        env: All of its environment.
+        typed: What is typed in advance; Ctrl-D follows it.
+    """
+    import pty
 
-        master, slave = pty.openpty()
-        os.write(master, f"{typed}\x04".encode())
-        seen: list[bytes] = []
-        reader = threading.Thread(target=lambda: seen.append(shown_on(master)))
-        reader.start()
-        try:
-            with self.patch.context() as patch:
-                self._prepare(patch, {"TERM": "xterm-256color", **env})
-                for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-                    patch.setattr(sys, name, open(os.dup(slave), mode, encoding="utf-8"))  # noqa: SIM115
+    master, slave = pty.openpty()
+    os.write(master, f"{typed}\x04".encode())
+    seen: list[bytes] = []
+    reader = threading.Thread(target=lambda: seen.append(shown_on(master)))
+    reader.start()
+    try:
+        with ExitStack() as opened:
+            opened.callback(os.close, slave)
+            streams = {
+                name: opened.enter_context(open(os.dup(slave), mode, encoding="utf-8"))
+                for name, mode in _MODES.items()
+            }
+            with _as_in_a_process(env, streams):
                 code = main(words)
-                for name in ("stdin", "stdout", "stderr"):
-                    getattr(sys, name).close()
-        finally:
-            os.close(slave)
-            reader.join()
-            os.close(master)
-        return Done(int(code), b"".join(seen).decode().replace("\r\n", "\n"), "")
+    finally:
+        reader.join()
+        os.close(master)
+    return Done(int(code), b"".join(seen).decode().replace("\r\n", "\n"), "")
 
-    def _prepare(self, patch: pytest.MonkeyPatch, env: Mapping[str, str]) -> None:
-        for name in set(os.environ) - set(self.env):
-            patch.delenv(name)
-        for name, value in {**self.env, **env}.items():
-            patch.setenv(name, value)
+
+def shown_on(master: int) -> bytes:
+    """Return all that is shown on a terminal, until nobody has it open any more."""
+    shown = b""
+    while True:
+        try:
+            data = os.read(master, 65536)
+        except OSError:  # Linux says so when the other side has closed
+            return shown
+        if not data:
+            return shown
+        shown += data
+
+
+@contextmanager
+def _as_in_a_process(env: Mapping[str, str], streams: Mapping[str, IO[Any]]) -> Generator[None]:
+    """Give a command streams and an environment of its own, and see that it leaves no thread."""
+    before = set(threading.enumerate())
+    with mock.patch.dict(os.environ, env, clear=True), pytest.MonkeyPatch.context() as patch:
+        for name, stream in streams.items():
+            patch.setattr(sys, name, stream)
+        yield
+    for thread in set(threading.enumerate()) - before:
+        if thread.name != "manager-timers":  # ends by itself, after a while without a timer
+            thread.join(10)
+            assert not thread.is_alive(), f"{thread} is left"

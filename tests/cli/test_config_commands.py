@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import stat
-import subprocess
 import tomllib
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +15,7 @@ from manager.config.model import TABLES
 from manager.config.schema import config_schema
 from manager.config.template import render_template
 
-from .cli_testing import PROGRAM, Shell, clean_environment
+from .cli_testing import Shell, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,17 +68,17 @@ def test_show_says_where_each_value_came_from(shell: Shell, file: Path) -> None:
 
 
 def test_check_gives_file_line_key_and_what_was_expected(shell: Shell, file: Path) -> None:
-    assert shell.run("config", "check").returncode == 0
+    assert shell.run("config", "check").code == 0
     write(file, "[server]\nlinger = 1\n\nkeep_aliv = '5m'\nnoprune = 'yes'\n")
     done = shell.run("config", "check")
-    assert done.returncode == 2
-    assert done.stderr.splitlines() == [
+    assert done.code == 2
+    assert done.err.splitlines() == [
         f"{file}:4: unknown key server.keep_aliv; did you mean keep_alive?",
         f'{file}:5: server.noprune must be true or false (or "1", "0", "t", "f"), got \'yes\'',
     ]
     done = shell.run("config", "check", "--json")
-    found = json.loads(done.stdout)
-    assert (done.returncode, found["ok"], found["file"]) == (2, False, None)
+    found = json.loads(done.out)
+    assert (done.code, found["ok"], found["file"]) == (2, False, None)
     assert [(e["file"], e["line"], e["key"]) for e in found["errors"]] == [
         (str(file), 4, "server.keep_aliv"),
         (str(file), 5, "server.noprune"),
@@ -95,8 +92,8 @@ def test_check_gives_file_line_key_and_what_was_expected(shell: Shell, file: Pat
     }
     secret = write(file, "[server]\nhost = 'http://gpu:1'\n[client]\napi_key = 'hush'\n")
     done = shell.run("config", "check", str(secret))
-    assert done.returncode == 2
-    assert "unencrypted" in done.stderr
+    assert done.code == 2
+    assert "unencrypted" in done.err
 
 
 def test_init_writes_a_file_for_its_owner_and_replaces_none(shell: Shell, file: Path) -> None:
@@ -108,8 +105,8 @@ def test_init_writes_a_file_for_its_owner_and_replaces_none(shell: Shell, file: 
     assert shell.ok("config", "check") == f"{file}: right\n"
     write(file, "# mine\n")
     done = shell.run("config", "init")
-    assert done.returncode == 2
-    assert "--force" in done.stderr
+    assert done.code == 2
+    assert "--force" in done.err
     assert file.read_text() == "# mine\n"
     shell.ok("config", "init", "--force")
     assert "# mine" not in file.read_text()
@@ -121,27 +118,11 @@ def test_init_writes_a_file_for_its_owner_and_replaces_none(shell: Shell, file: 
 
 @pytest.mark.parametrize(("answer", "kept"), [("n", True), ("y", False)])
 def test_init_asks_a_person(shell: Shell, file: Path, answer: str, kept: bool) -> None:
+    pytest.importorskip("pty")
     write(file, "# mine\n")
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*PROGRAM, "config", "init"],
-        env=shell.env,
-        stdin=follower,
-        stdout=follower,
-        stderr=follower,
-    )
-    os.close(follower)
-    said = b""
-    while b"Replace it?" not in said:
-        said += os.read(leader, 1000)
-    os.write(leader, f"{answer}\n".encode())
-    while process.poll() is None:
-        try:
-            os.read(leader, 1000)
-        except OSError:
-            break
-    assert process.wait(60) == (2 if kept else 0)
-    os.close(leader)
+    done = shell.on_a_terminal("config", "init", typed=f"{answer}\n")
+    assert "Replace it?" in done.out
+    assert done.code == (2 if kept else 0)
     assert (file.read_text() == "# mine\n") == kept
 
 

@@ -87,9 +87,8 @@ def _own_terminal() -> None:
 
 
 @pytest.fixture
-def typist(cold: Shell) -> Iterator[Typist]:
-    cold.env["OLLAMA_SIMULATOR_TOKEN_SECONDS"] = "0.02"
-    typist = Typist(cold, "chat", "simulated", "--no-think")
+def typist(slow: Shell) -> Iterator[Typist]:
+    typist = Typist(slow, "chat", "simulated", "--no-think")
     yield typist
     typist.process.kill()
     typist.process.wait()
@@ -116,8 +115,8 @@ def test_a_conversation(typist: Typist) -> None:
     assert typist.process.wait(30) == 0
 
 
-def test_a_conversation_with_nobody(cold: Shell) -> None:
-    typist = Typist(cold, "chat", "no-such-model")
+def test_a_conversation_with_nobody(slow: Shell) -> None:
+    typist = Typist(slow, "chat", "no-such-model")
     try:
         typist.see("error: model 'no-such-model")
         assert typist.process.wait(30) == 4

@@ -27,7 +27,9 @@ def is_running(pid: int) -> bool:
 
 
 def test_all_of_it(cold: Shell) -> None:
-    report = cold.json("demo")
+    done = cold.run_program("demo", "--json")
+    assert done.code == 0
+    report = done.json
     assert report["ok"] is True
     assert report["simulated"] is True
     assert report["host"] != cold.host
@@ -59,15 +61,15 @@ def test_without_any_model_it_fails_and_says_so(cold: Shell) -> None:
     """Neither the server that was found nor the simulator in its place has one to talk to."""
     cold.env["OLLAMA_SIMULATOR_MODELS"] = "mine-embed"
     done = cold.run("demo", "--json")
-    assert done.returncode == 1
-    report = json.loads(done.stdout)
+    assert done.code == 1
+    report = done.json
     assert report["ok"] is False
     assert "no local model to talk to" in report["reason"]
     outcomes = [(step["name"], step["outcome"]) for step in report["steps"]]
     assert outcomes == [("start", "ok"), ("list", "failed"), ("stop", "ok")]
     shown = cold.run("demo")
-    assert shown.returncode == 1
-    assert "failed: list" in shown.stdout
+    assert shown.code == 1
+    assert "failed: list" in shown.out
 
 
 def test_a_server_that_is_there_is_not_touched(cold: Shell) -> None:

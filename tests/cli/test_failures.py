@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,9 +68,9 @@ def test_other_exceptions() -> None:
 
 def test_a_missing_model(warm: Shell) -> None:
     failed = warm.run("chat", "simulatet", "hi")
-    assert failed.returncode == 4
-    assert failed.stdout == ""
-    message, hint = failed.stderr.splitlines()
+    assert failed.code == 4
+    assert failed.out == ""
+    message, hint = failed.err.splitlines()
     assert message == "error: model 'simulatet' not found"
     assert hint.startswith("hint: did you mean simulated:latest")
     assert "ollama-manager pull simulatet" in hint
@@ -83,37 +81,37 @@ def test_a_missing_model(warm: Shell) -> None:
 )
 def test_a_missing_model_as_json(warm: Shell, words: list[str]) -> None:
     failed = warm.run(*words, "--json")
-    assert failed.returncode == 4
-    (line,) = failed.stderr.splitlines()
+    assert failed.code == 4
+    (line,) = failed.err.splitlines()
     error = json.loads(line)
     assert (error["error"], error["code"]) == ("ModelNotFoundError", "model_not_found")
     assert (error["model"], error["status_code"]) == ("nope", 404)
 
 
 def test_a_model_that_the_hub_does_not_have(warm: Shell) -> None:
-    assert warm.run("pull", "no-such-model").returncode == 4
+    assert warm.run("pull", "no-such-model").code == 4
 
 
 def test_a_model_without_embeddings(warm: Shell) -> None:
     failed = warm.run("chat", "simulated-embed", "hi", "--json")
-    assert failed.returncode == 1
-    assert json.loads(failed.stderr)["error"] == "CapabilityError"
+    assert failed.code == 1
+    assert json.loads(failed.err)["error"] == "CapabilityError"
 
 
 def test_no_program(cold: Shell) -> None:
     failed = cold.run("list", OLLAMA_MANAGER_BINARY="/no/such/ollama")
-    assert failed.returncode == 3
-    assert failed.stderr.startswith("error: ")
-    assert "ollama.com/download" in failed.stderr
+    assert failed.code == 3
+    assert failed.err.startswith("error: ")
+    assert "ollama.com/download" in failed.err
     as_option = cold.run("list", "--binary", "/no/such/ollama", "--json")
-    assert as_option.returncode == 3
-    assert json.loads(as_option.stderr)["code"] == "server_not_found"
+    assert as_option.code == 3
+    assert json.loads(as_option.err)["code"] == "server_not_found"
 
 
 def test_a_program_that_does_not_serve(cold: Shell) -> None:
     failed = cold.run("start", OLLAMA_MANAGER_BINARY="/bin/false")
-    assert failed.returncode == 3
-    assert "Traceback" not in failed.stderr
+    assert failed.code == 3
+    assert "Traceback" not in failed.err
 
 
 def test_a_port_that_something_else_has(cold: Shell) -> None:
@@ -121,53 +119,33 @@ def test_a_port_that_something_else_has(cold: Shell) -> None:
     with socket.create_server((host, int(port))) as other:
         other.settimeout(0)
         failed = cold.run("list")
-        assert failed.returncode == 3
-        assert "taken by a program" in failed.stderr
+        assert failed.code == 3
+        assert "taken by a program" in failed.err
         status = cold.run("status")
-        assert status.returncode == 3
-        assert "not Ollama" in status.stdout
+        assert status.code == 3
+        assert "not Ollama" in status.out
 
 
 @pytest.mark.parametrize(("words", "said"), WRONG_USAGE)
 def test_wrong_usage(cold: Shell, words: list[str], said: str) -> None:
     failed = cold.run(*words)
-    assert failed.returncode == 2
-    assert failed.stdout == ""
-    first, *rest = failed.stderr.splitlines()
+    assert (failed.code, failed.out) == (2, "")
+    first, *rest = failed.err.splitlines()
     assert first.startswith("error: ")
-    assert said in failed.stderr
+    assert said in failed.err
     assert all(line.startswith("hint: ") for line in rest)
-
-
-def test_wrong_usage_as_json(cold: Shell) -> None:
-    """In one process for all: starting one for each takes longest."""
-    code = (
-        "import json, sys\n"
-        "from manager.cli import main\n"
-        "for words in json.loads(sys.argv[1]):\n"
-        "    print(main([*words, '--json']))\n"
-    )
-    wrong = json.dumps([words for words, _ in WRONG_USAGE])
-    done = subprocess.run(
-        [sys.executable, "-c", code, wrong],
-        env=cold.env,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["2"] * len(WRONG_USAGE), "and nothing else is printed"
-    errors = [json.loads(line) for line in done.stderr.splitlines()]
-    assert len(errors) == len(WRONG_USAGE)
-    assert all(error["message"] for error in errors)
+    as_json = cold.run(*words, "--json")
+    assert (as_json.code, as_json.out) == (2, "")
+    (line,) = as_json.err.splitlines()
+    assert json.loads(line)["message"]
 
 
 def test_a_timeout(cold: Shell) -> None:
     cold.env["OLLAMA_SIMULATOR_LOAD_SECONDS"] = "30"
     cold.env["OLLAMA_MANAGER_RETRY_MAX_ATTEMPTS"] = "1"
     failed = cold.run("chat", "simulated", "hi", "--timeout", "0.2")
-    assert failed.returncode == 5
-    assert "--timeout" in failed.stderr
+    assert failed.code == 5
+    assert "--timeout" in failed.err
 
 
 def test_verbose_logs_the_causes(cold: Shell) -> None:
@@ -175,8 +153,8 @@ def test_verbose_logs_the_causes(cold: Shell) -> None:
     words = ["--host", "http://127.0.0.1:1/remote", "list"]
     quiet = cold.run(*words)
     loud = cold.run(*words, "-v")
-    assert quiet.returncode == loud.returncode == 3
-    assert "caused by" not in quiet.stderr
-    assert "caused by ConnectError" in loud.stderr
-    assert "Traceback" not in loud.stderr
-    assert len(quiet.stderr.splitlines()) == 2
+    assert quiet.code == loud.code == 3
+    assert "caused by" not in quiet.err
+    assert "caused by ConnectError" in loud.err
+    assert "Traceback" not in loud.err
+    assert len(quiet.err.splitlines()) == 2

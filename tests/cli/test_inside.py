@@ -19,8 +19,7 @@ from manager import CapabilityError, OllamaManager
 from manager.cli import app, config, main
 from manager.cli.server_logs import LogTail
 
-from .cli_testing import clean_environment
-from .inside import Inside
+from .cli_testing import Shell, clean_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,8 +29,8 @@ DIES = "import sys; sys.exit('the last words')"
 
 
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inside:
-    return Inside(monkeypatch, clean_environment(tmp_path))
+def inside(tmp_path: Path) -> Shell:
+    return Shell(clean_environment(tmp_path))
 
 
 def failing(error: BaseException) -> Any:
@@ -41,7 +40,7 @@ def failing(error: BaseException) -> Any:
     return fail
 
 
-def test_a_mistake_of_the_program_itself(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_of_the_program_itself(inside: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "print_schema", failing(ZeroDivisionError("by\n zero")))
     done = inside.run("config", "schema")
     assert (done.code, done.out) == (1, "")
@@ -60,7 +59,7 @@ def test_a_mistake_of_the_program_itself(inside: Inside, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), typer.Abort()])
 def test_an_interrupt_is_no_failure(
-    inside: Inside, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    inside: Shell, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     monkeypatch.setattr(config, "print_schema", failing(error))
     assert inside.run("config", "schema") == (130, "", "")
@@ -71,7 +70,7 @@ def test_an_interrupt_before_there_is_a_command(monkeypatch: pytest.MonkeyPatch)
     assert main([]) == 130
 
 
-def test_the_log_is_left_as_it_was(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_left_as_it_was(inside: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever calls `main` may log too."""
     logger = logging.getLogger("ollama_manager")
     level, handler = logger.level, logging.NullHandler()
@@ -85,19 +84,19 @@ def test_the_log_is_left_as_it_was(inside: Inside, monkeypatch: pytest.MonkeyPat
         logger.setLevel(level)
 
 
-def test_a_version_and_no_more(inside: Inside) -> None:
+def test_a_version_and_no_more(inside: Shell) -> None:
     done = inside.run("--version")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("ollama-manager ")
 
 
 class TestConfigInit:
-    def test_where_there_is_no_folder_for_it(self, inside: Inside) -> None:
+    def test_where_there_is_no_folder_for_it(self, inside: Shell) -> None:
         done = inside.run("config", "init", "--json", XDG_CONFIG_HOME="not/absolute")
         assert done.code == 2
         assert "--config" in done.json["hint"]
 
-    def test_what_cannot_be_replaced(self, inside: Inside, tmp_path: Path) -> None:
+    def test_what_cannot_be_replaced(self, inside: Shell, tmp_path: Path) -> None:
         taken = tmp_path / "taken"
         taken.mkdir()
         done = inside.run("config", "init", "--force", "--config", str(taken))
@@ -105,7 +104,7 @@ class TestConfigInit:
         assert "Is a directory" in done.err
         assert not list(tmp_path.glob("*.new"))  # nothing half done is left
 
-    def test_what_it_wrote_as_json(self, inside: Inside, tmp_path: Path) -> None:
+    def test_what_it_wrote_as_json(self, inside: Shell, tmp_path: Path) -> None:
         path = tmp_path / "new" / "mine.toml"
         done = inside.run("config", "init", "--config", str(path), "--json")
         schema = path.with_name("ollama-manager.schema.json")
@@ -114,7 +113,7 @@ class TestConfigInit:
 
 
 class TestConfigShow:
-    def test_each_kind_of_value(self, inside: Inside) -> None:
+    def test_each_kind_of_value(self, inside: Shell) -> None:
         shown = inside.run(
             "config",
             "show",
@@ -129,20 +128,20 @@ class TestConfigShow:
         assert rows["linger"] == ["1.5", "OLLAMA_MANAGER_SERVER_LINGER"]
         assert rows["autostart"] == ["true", "default"]
 
-    def test_with_a_terminal_it_has_colours(self, inside: Inside) -> None:
+    def test_with_a_terminal_it_has_colours(self, inside: Shell) -> None:
         assert "\x1b[" in inside.on_a_terminal("config", "show").out
         assert "\x1b[" not in inside.on_a_terminal("config", "show", NO_COLOR="1").out
 
 
 class TestConfigCheck:
-    def test_a_file_that_is_right(self, inside: Inside, tmp_path: Path) -> None:
+    def test_a_file_that_is_right(self, inside: Shell, tmp_path: Path) -> None:
         assert inside.run("config", "check").out == "right; there is no file\n"
         path = tmp_path / "mine.toml"
         path.write_text("[server]\nlinger = 1\n")
         done = inside.run("config", "check", "--config", str(path))
         assert (done.code, done.out) == (0, f"{path}: right\n")
 
-    def test_a_wrong_variable_has_no_place_in_a_file(self, inside: Inside) -> None:
+    def test_a_wrong_variable_has_no_place_in_a_file(self, inside: Shell) -> None:
         done = inside.run("config", "check", OLLAMA_MANAGER_SERVER_LINGER="soon")
         assert (done.code, done.out) == (2, "")
         assert "OLLAMA_MANAGER_SERVER_LINGER" in done.err
@@ -152,7 +151,7 @@ class TestOptions:
     """What the words of `--option`, `--format` and `--keep-alive` come to in a request."""
 
     @pytest.fixture
-    def sent(self, inside: Inside, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    def sent(self, inside: Shell, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         """What a manager is asked for; it answers nothing."""
         sent: dict[str, Any] = {}
 
@@ -174,20 +173,18 @@ class TestOptions:
         ],
     )
     def test_options(
-        self, inside: Inside, sent: dict[str, Any], words: list[str], options: object
+        self, inside: Shell, sent: dict[str, Any], words: list[str], options: object
     ) -> None:
         given = [part for word in words for part in ("-o", word)]
         assert inside.run("chat", "m", "hi", *given).code == 1
         assert sent["options"] == options
 
     @pytest.mark.parametrize(("word", "span"), [("5m", "5m"), ("-1", -1.0), ("90", 90.0)])
-    def test_keep_alive(
-        self, inside: Inside, sent: dict[str, Any], word: str, span: object
-    ) -> None:
+    def test_keep_alive(self, inside: Shell, sent: dict[str, Any], word: str, span: object) -> None:
         inside.run("chat", "m", "hi", f"--keep-alive={word}")
         assert sent["keep_alive"] == span
 
-    def test_a_schema_is_an_object(self, inside: Inside, tmp_path: Path) -> None:
+    def test_a_schema_is_an_object(self, inside: Shell, tmp_path: Path) -> None:
         path = tmp_path / "schema.json"
         path.write_text("[]")
         done = inside.run("chat", "m", "hi", "--format", str(path), "--json")
@@ -220,11 +217,11 @@ class TestAnotherMachine:
             ("simulate", 2, "config_invalid"),
         ],
     )
-    def test_what_is_refused(self, inside: Inside, command: str, code: int, error: str) -> None:
+    def test_what_is_refused(self, inside: Shell, command: str, code: int, error: str) -> None:
         done = inside.run(command, "--host", "http://192.0.2.1:1", "--json")
         assert (done.code, done.out, done.json["code"]) == (code, "", error)
 
-    def test_status(self, inside: Inside) -> None:
+    def test_status(self, inside: Shell) -> None:
         class Proxy(BaseHTTPRequestHandler):
             """A server behind a path is no local one."""
 
@@ -248,7 +245,7 @@ class TestAnotherMachine:
         assert rows == [["server", "on another machine"], ["version", "0.30.1"]]
 
 
-def test_what_a_server_went_through_is_told(inside: Inside) -> None:
+def test_what_a_server_went_through_is_told(inside: Shell) -> None:
     """Of one that does not start, the end of its log; of one that was killed, how often."""
     failed = inside.run("start", "--binary", json.dumps([sys.executable, "-c", DIES]))
     assert failed.code == 3

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 def test_looking_and_stopping_start_nothing(cold: Shell) -> None:
     status = cold.run("status", "--json")
-    assert status.returncode == 3
-    seen = json.loads(status.stdout)
+    assert status.code == 3
+    seen = json.loads(status.out)
     assert (seen["state"], seen["ownership"], seen["pid"]) == ("stopped", "none", None)
     assert cold.json("stop") == {"stopped": False, "host": cold.host, "pid": None}
     assert cold.json("logs")["lines"] == []
     assert "no server to stop" in cold.ok("stop")
-    assert cold.run("status").returncode == 3
+    assert cold.run("status").code == 3
 
 
 def test_a_started_server_stays_until_it_is_stopped(cold: Shell) -> None:
@@ -42,11 +42,11 @@ def test_a_started_server_stays_until_it_is_stopped(cold: Shell) -> None:
     assert restarted["pid"] != started["pid"]
     assert cold.json("status")["leases"] == 1
     assert cold.json("stop") == {"stopped": True, "host": cold.host, "pid": restarted["pid"]}
-    assert cold.run("status").returncode == 3
+    assert cold.run("status").code == 3
 
 
 def test_a_command_leaves_a_warm_server_for_the_next(cold: Shell) -> None:
-    cold.ok("list")
+    assert cold.run_program("list").code == 0  # its end ends its lease, and not the server
     seen = cold.json("status")
     assert (seen["state"], seen["leases"]) == ("ready", 0)
     cold.ok("list")
@@ -55,7 +55,7 @@ def test_a_command_leaves_a_warm_server_for_the_next(cold: Shell) -> None:
 
 def test_a_configured_linger_wins(cold: Shell) -> None:
     cold.ok("list", OLLAMA_MANAGER_SERVER_LINGER="0")
-    assert cold.run("status").returncode == 3
+    assert cold.run("status").code == 3
 
 
 def test_restart_starts_where_there_is_none(cold: Shell) -> None:
@@ -73,7 +73,9 @@ def test_the_log_is_there_when_the_server_is_not(cold: Shell) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_logs_follow_until_interrupted(warm: Shell) -> None:
-    follower = warm.start("logs", "-f", "-n", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    follower = warm.start_program(
+        "logs", "-f", "-n", "1", stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert follower.stdout is not None
     try:
         follower.stdout.readline()  # the one line: now it follows
@@ -96,7 +98,7 @@ def test_status_for_people(warm: Shell) -> None:
 
 
 def simulate(shell: Shell, *words: str) -> tuple[subprocess.Popen[str], dict[str, Any]]:
-    process = shell.start(
+    process = shell.start_program(
         "simulate", "--json", *words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert process.stdout is not None
@@ -117,12 +119,12 @@ def test_a_foreign_server_is_used_but_left_alone(cold: Shell) -> None:
         assert cold.json("start")["owned"] is False
         for word in ("stop", "restart", "logs"):
             refused = cold.run(word, "--json")
-            assert refused.returncode == 1
-            assert json.loads(refused.stderr)["code"] == "server_not_owned"
+            assert refused.code == 1
+            assert json.loads(refused.err)["code"] == "server_not_owned"
         assert process.poll() is None
         taken = cold.run("simulate")
-        assert taken.returncode == 3
-        assert "Address already in use" in taken.stderr
+        assert taken.code == 3
+        assert "Address already in use" in taken.err
     finally:
         process.terminate()
         process.communicate(timeout=30)
@@ -130,7 +132,7 @@ def test_a_foreign_server_is_used_but_left_alone(cold: Shell) -> None:
 
 def test_the_simulator_takes_a_free_port_and_says_what_it_is(cold: Shell) -> None:
     del cold.env["OLLAMA_HOST"]
-    process = cold.start("simulate", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = cold.start_program("simulate", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         assert process.stdout is not None
         said = ""
@@ -152,15 +154,17 @@ def test_the_simulator_takes_a_free_port_and_says_what_it_is(cold: Shell) -> Non
 def test_a_remote_server_is_asked_but_never_touched(warm: Shell) -> None:
     remote = f"{warm.host}/"
     stopped = warm.run("--host", "https://localhost:1", "stop", "--json")
-    assert stopped.returncode == 1
-    assert json.loads(stopped.stderr)["code"] == "server_remote"
+    assert stopped.code == 1
+    assert json.loads(stopped.err)["code"] == "server_remote"
     gone = warm.run("--host", "http://127.0.0.1:1/prefix", "status", "--json")
-    assert gone.returncode == 3
-    assert json.loads(gone.stderr)["error"] == "ServerUnavailableError"
+    assert gone.code == 3
+    assert json.loads(gone.err)["error"] == "ServerUnavailableError"
     assert warm.json("--host", remote, "status")["state"] == "ready"
 
 
 def test_nothing_of_a_shell_is_held_open(cold: Shell) -> None:
     """A server that kept standard output open would block ``$(ollama-manager start)``."""
-    assert cold.run("start", timeout=30).returncode == 0
-    assert os.path.isfile(cold.json("status")["log_path"])
+    assert cold.run_program("start").code == 0
+    seen = cold.json("status")
+    assert (seen["state"], seen["leases"]) == ("ready", 1)  # without the program that started it
+    assert os.path.isfile(seen["log_path"])

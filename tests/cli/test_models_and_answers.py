@@ -40,9 +40,9 @@ def test_show(warm: Shell) -> None:
 
 def test_pull_in_plain_lines(warm: Shell) -> None:
     done = warm.run("pull", "plain:1b")
-    assert done.returncode == 0
-    assert done.stdout.startswith("pulled plain:1b, ")
-    said = done.stderr.splitlines()
+    assert done.code == 0
+    assert done.out.startswith("pulled plain:1b, ")
+    said = done.err.splitlines()
     assert said[0] == "pulling manifest"
     assert said[-1] == "success"
     assert any("100 % of" in line for line in said)
@@ -51,25 +51,27 @@ def test_pull_in_plain_lines(warm: Shell) -> None:
 
 def test_pull_as_json_lines(warm: Shell) -> None:
     done = warm.run("pull", "scripted:1b", "--json")
-    assert done.returncode == 0
-    progress = lines(done.stdout)
+    assert done.code == 0
+    progress = lines(done.out)
     assert progress[0]["status"] == "pulling manifest"
     assert progress[-1]["status"] == "success"
     assert any(line.get("completed") == line.get("total") != None for line in progress)  # noqa: E711
-    assert warm.run("show", "scripted:1b").returncode == 0
+    assert warm.run("show", "scripted:1b").code == 0
 
 
 def test_chat_prints_the_answer_alone(warm: Shell) -> None:
     done = warm.run("chat", "simulated", "hello", "out", "there")
-    assert done.returncode == 0
-    assert "hello out there" in done.stdout
-    assert done.stdout.endswith("\n")
-    assert done.stderr == ""
-    assert warm.ok("chat", "simulated", "hello", "out", "there", "--no-stream") == done.stdout
+    assert done.code == 0
+    assert "hello out there" in done.out
+    assert done.out.endswith("\n")
+    assert done.err == ""
+    assert warm.ok("chat", "simulated", "hello", "out", "there", "--no-stream") == done.out
 
 
 def test_chat_reads_standard_input(warm: Shell) -> None:
-    assert "from a pipe" in warm.ok("chat", "simulated", stdin="from a pipe\n")
+    piped = warm.run_program("chat", "simulated", stdin="from a pipe\n")
+    assert piped.code == 0
+    assert "from a pipe" in piped.out
     both = warm.ok("chat", "simulated", "Summarize:", "-", "--no-think", stdin="the long text")
     assert "Summarize:" in both
     assert "the long text" in both
@@ -116,18 +118,17 @@ def test_chat_with_an_image(warm: Shell, tmp_path: Path) -> None:
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\0" * 32)
     assert warm.ok("chat", "llava:1b", "what is this?", "--image", str(picture))
     missing = warm.run("chat", "llava:1b", "what?", "--image", str(tmp_path / "none.png"))
-    assert missing.returncode == 2
-    assert "none.png" in missing.stderr
+    assert missing.code == 2
+    assert "none.png" in missing.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_an_interrupted_chat_ends_with_130(cold: Shell) -> None:
-    cold.env["OLLAMA_SIMULATOR_TOKEN_SECONDS"] = "0.2"
-    process = cold.start(
+def test_an_interrupted_chat_ends_with_130(slow: Shell) -> None:
+    process = slow.start_program(
         "chat",
         "simulated",
         "--json",
-        "a b c d e f g h i j k l m n o p q r s t u v w x y z",
+        "word " * 200,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -143,9 +144,8 @@ def test_an_interrupted_chat_ends_with_130(cold: Shell) -> None:
     assert errors == ""
 
 
-def test_a_reader_that_goes_away_is_no_failure(cold: Shell) -> None:
-    cold.env["OLLAMA_SIMULATOR_TOKEN_SECONDS"] = "0.02"
-    process = cold.start(
+def test_a_reader_that_goes_away_is_no_failure(slow: Shell) -> None:
+    process = slow.start_program(
         "chat",
         "simulated",
         "word " * 200,
@@ -164,7 +164,7 @@ def test_a_reader_that_goes_away_is_no_failure(cold: Shell) -> None:
 
 
 def test_a_table_into_a_closed_pipe(warm: Shell) -> None:
-    process = warm.start("list", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = warm.start_program("list", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
     process.stdout.close()
@@ -201,8 +201,8 @@ def test_a_configuration_file(warm: Shell, tmp_path: Path) -> None:
 
 def test_verbose_logs_calls_and_never_prompts(warm: Shell) -> None:
     done = warm.run("chat", "simulated", "a secret prompt", "-v")
-    assert done.returncode == 0
-    assert "/api/chat" in done.stderr
-    assert "a secret prompt" not in done.stderr
+    assert done.code == 0
+    assert "/api/chat" in done.err
+    assert "a secret prompt" not in done.err
     loud = warm.run("chat", "simulated", "a loud prompt", "-vvv")
-    assert "a loud prompt" in loud.stderr
+    assert "a loud prompt" in loud.err

@@ -13,8 +13,7 @@ from manager.demo.play import DemoReport, StepResult
 from manager.demo.stage import Stage
 from manager.simulator import SimulatedServer
 
-from .cli_testing import clean_environment
-from .inside import Inside
+from .cli_testing import Shell, clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,9 +25,9 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @pytest.fixture
-def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inside:
+def person(tmp_path: Path) -> Shell:
     """Somebody at a terminal of 80 columns."""
-    return Inside(monkeypatch, clean_environment(tmp_path))
+    return Shell(clean_environment(tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,7 @@ def server() -> Iterator[SimulatedServer]:
 
 
 @pytest.fixture
-def at_server(person: Inside, server: SimulatedServer) -> Inside:
+def at_server(person: Shell, server: SimulatedServer) -> Shell:
     """The same, where a server is."""
     person.env["OLLAMA_HOST"] = server.host
     return person
@@ -49,7 +48,7 @@ def plain(screen: str) -> str:
     return _ESCAPES.sub("", screen)
 
 
-def test_a_pull_has_a_bar_for_each_layer(at_server: Inside) -> None:
+def test_a_pull_has_a_bar_for_each_layer(at_server: Shell) -> None:
     done = at_server.on_a_terminal("pull", "bars:1b")
     assert done.code == 0
     seen = plain(done.out)
@@ -61,7 +60,7 @@ def test_a_pull_has_a_bar_for_each_layer(at_server: Inside) -> None:
     assert re.search(r"pulled bars:1b in ", again)
 
 
-def test_thoughts_are_shown_to_a_person_alone(at_server: Inside) -> None:
+def test_thoughts_are_shown_to_a_person_alone(at_server: Shell) -> None:
     words = ("chat", "simulated", "hi", "--think")
     done = at_server.on_a_terminal(*words, NO_COLOR="1")
     assert done.code == 0
@@ -73,7 +72,7 @@ def test_thoughts_are_shown_to_a_person_alone(at_server: Inside) -> None:
     assert plain(whole.out).split()[-20:] == plain(done.out).split()[-20:]
 
 
-def test_texts_are_asked_for(at_server: Inside) -> None:
+def test_texts_are_asked_for(at_server: Shell) -> None:
     done = at_server.on_a_terminal("embed", "simulated-embed", typed="one\ntwo\n", NO_COLOR="1")
     assert done.code == 0
     assert "one text a line; Ctrl-D ends" in done.out
@@ -83,19 +82,19 @@ def test_texts_are_asked_for(at_server: Inside) -> None:
 
 class TestNoModels:
     @pytest.fixture
-    def at_empty(self, person: Inside) -> Iterator[Inside]:
+    def at_empty(self, person: Shell) -> Iterator[Shell]:
         with SimulatedServer(models=[]) as running:
             person.env["OLLAMA_HOST"] = running.host
             yield person
 
-    def test_how_to_get_one(self, at_empty: Inside) -> None:
+    def test_how_to_get_one(self, at_empty: Shell) -> None:
         assert "ollama-manager pull" in at_empty.on_a_terminal("list").out
         assert at_empty.run("list") == (0, "", "")
         assert at_empty.run("list", "--json").json == []
 
 
 class TestConversation:
-    def test_a_turn_knows_those_before_it_until_they_are_forgotten(self, at_server: Inside) -> None:
+    def test_a_turn_knows_those_before_it_until_they_are_forgotten(self, at_server: Shell) -> None:
         done = at_server.on_a_terminal(
             "chat", "simulated", "--no-think", typed="one\n/clear\n\ntwo\n/bye\n", NO_COLOR="1"
         )
@@ -105,13 +104,15 @@ class TestConversation:
         assert "forgotten" in done.out
         assert "You said: two" in done.out
 
-    def test_a_failed_turn_ends_nothing(self, at_server: Inside) -> None:
+    def test_a_failed_turn_ends_nothing(self, at_server: Shell) -> None:
         words = ("chat", "simulated", "--format", '{"type": "strange"}', "-o", "num_predict=1")
         done = at_server.on_a_terminal(*words, typed="one\ntwo\n", NO_COLOR="1")
         assert done.out.count("error: ") == 2
         assert done.code == 0
 
-    def test_a_model_that_has_gone_ends_it(self, at_server: Inside) -> None:
+    def test_a_model_that_has_gone_ends_it(
+        self, at_server: Shell, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         at_server.run("pull", "going:1b")
         import manager
 
@@ -122,7 +123,7 @@ class TestConversation:
             m.delete_model(model)
             return answer
 
-        at_server.patch.setattr(manager.OllamaManager, "ensure_model", ensured)
+        monkeypatch.setattr(manager.OllamaManager, "ensure_model", ensured)
         done = at_server.on_a_terminal("chat", "going:1b", typed="hi\n", NO_COLOR="1")
         assert done.code == 4
         assert "ollama-manager pull going:1b" in done.out
@@ -143,7 +144,7 @@ class TestDemo:
             config=ManagerConfig(), simulated=request.param, reason="for a reason", program=("x",)
         )
 
-    def play(self, person: Inside, stage: Stage, *steps: StepResult) -> None:
+    def play(self, patch: pytest.MonkeyPatch, stage: Stage, *steps: StepResult) -> None:
         """Have these steps played, each with something to say."""
 
         def play(_base: object, audience: Any) -> DemoReport:
@@ -156,10 +157,12 @@ class TestDemo:
                 audience.ended(step)
             return DemoReport(stage=stage, seconds=1.6, steps=steps)
 
-        person.patch.setattr(demo, "play", play)
+        patch.setattr(demo, "play", play)
 
-    def test_what_this_model_cannot_do(self, person: Inside, stage: Stage) -> None:
-        self.play(person, stage, *self.STEPS)
+    def test_what_this_model_cannot_do(
+        self, person: Shell, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.play(monkeypatch, stage, *self.STEPS)
         done = person.on_a_terminal("demo")
         seen = plain(done.out)
         assert done.code == 0
@@ -170,8 +173,8 @@ class TestDemo:
         assert "All of it worked but embed, which this model cannot do, in 1.60 s." in seen
         assert "working at embed" in seen
 
-    def test_a_failure(self, person: Inside, stage: Stage) -> None:
-        self.play(person, stage, *self.STEPS, self.FAILURE)
+    def test_a_failure(self, person: Shell, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.play(monkeypatch, stage, *self.STEPS, self.FAILURE)
         done = person.run("demo", "--no-color")
         assert done.code == 1
         assert re.search("✗ +chat +1.00 s +it said nothing", done.out)
