@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from typing import TYPE_CHECKING
 
+from manager.testing.ports import Reservation
 from manager.testing.scripted import ScriptedOllama
 
 if TYPE_CHECKING:
@@ -54,11 +54,12 @@ class OllamaProgram(ScriptedOllama):
         self._env = {f"OLLAMA_SIMULATOR_{name}": value for name, value in own.items()}
         self._env |= env or {}
         self._listener: DirectorListener | None = None
+        self._address: Reservation | None = None
         self._host = ""
 
     @property
     def host(self) -> str:
-        """An address that was free when the program was made ready, for the server to have."""
+        """A free address, for the server to have."""
         return self._host
 
     @property
@@ -81,8 +82,8 @@ class OllamaProgram(ScriptedOllama):
         from manager.simulator.remote_direction import DirectorListener
 
         self._listener = DirectorListener(self._script)
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self._host = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._address = Reservation()
+        self._host = f"127.0.0.1:{self._address.port}"
         return self
 
     def __exit__(
@@ -94,3 +95,5 @@ class OllamaProgram(ScriptedOllama):
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.close()
+        if self._address is not None:
+            self._address.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..ports import free_port
 from .inside import Done, run_inside, run_on_a_terminal
 
 if TYPE_CHECKING:
@@ -20,13 +20,6 @@ SIMULATOR = json.dumps([sys.executable, "-m", "manager.simulator"])
 
 # What makes help colourful in a pipe, or nothing so on a terminal.
 _COLOURS = ("NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

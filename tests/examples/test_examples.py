@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import runpy
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from manager import OllamaManager, errors
+
+from ..ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +38,7 @@ EXPECTED = {
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Run an example as a program, with a simulator on a port of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        host = f"127.0.0.1:{probe.getsockname()[1]}"
+    host = f"127.0.0.1:{free_port()}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "XDG_"))}
 
     def start(

@@ -7,12 +7,13 @@ import functools
 import os
 import re
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from ..ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -95,11 +96,6 @@ def settings_for(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Callab
         return common | settings
 
     return make
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ import pytest_asyncio
 
 from manager.simulator.process import SimulatedServer
 
-from .either import SIMULATOR, free_port, make_async, make_sync
+from ..ports import free_port
+from .either import SIMULATOR, make_async, make_sync
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

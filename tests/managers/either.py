@@ -104,13 +104,6 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
         await asyncio.sleep(0.01)
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:

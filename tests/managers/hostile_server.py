@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -85,7 +87,7 @@ class Hostile:
     def __init__(self, *actions: Action, reading_pause: float = 0.0) -> None:
         self._actions = actions
         self._reading_pause = reading_pause
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", free_port()))
         self._open: set[socket.socket] = set()
         self.closing = threading.Event()
         self.accepted = 0

@@ -18,7 +18,8 @@ from manager import (
     StreamInterruptedError,
 )
 
-from .either import SIMULATOR, Heard, free_port
+from ..ports import free_port
+from .either import SIMULATOR, Heard
 from .hostile_server import Hostile, says
 
 if TYPE_CHECKING:

@@ -29,7 +29,8 @@ from manager import (
 )
 from manager.ndjson import LineSplitter
 
-from .either import Heard, free_port, pool_of, until
+from ..ports import free_port
+from .either import Heard, pool_of, until
 from .hostile_server import (
     ANSWER,
     LAST,

@@ -26,7 +26,8 @@ from manager import (
     StreamInterruptedError,
 )
 
-from .either import SIMULATOR, Heard, answers, children, free_port, is_alive
+from ..ports import free_port
+from .either import SIMULATOR, Heard, answers, children, is_alive
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -25,7 +25,8 @@ from manager import (
 )
 from manager.supervisor.client import inspect
 
-from .either import SIMULATOR, Heard, free_port, is_alive, until
+from ..ports import free_port
+from .either import SIMULATOR, Heard, is_alive, until
 
 if TYPE_CHECKING:
     from manager.simulator.process import SimulatedServer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import venv
@@ -62,9 +61,3 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     words = [*pip, *into, *install] if pip[0] != "uv" else [*pip, install[0], *into, *install[1:]]
     subprocess.run(words, check=True)
     return Installed(wheel, scripts, folder)
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from .conftest import Installed
 
@@ -49,10 +51,8 @@ def test_the_command_tells_what_it_can(installed: Installed) -> None:
     assert all(word in found.stdout for word in ("demo", "chat", "simulate"))
 
 
-def test_a_manager_starts_the_simulator_and_leaves_nothing(
-    installed: Installed, free_port: int
-) -> None:
-    found = installed.run(installed.python, "-c", USE.format(port=free_port))
+def test_a_manager_starts_the_simulator_and_leaves_nothing(installed: Installed) -> None:
+    found = installed.run(installed.python, "-c", USE.format(port=free_port()))
     assert found.returncode == 0, found.stderr
     text, vectors, owned, state = found.stdout.splitlines()
     assert "Hello from the wheel" in text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 import time
 from pathlib import Path
@@ -18,6 +17,7 @@ from manager.supervisor.processes import find, kill, leftovers
 from manager.supervisor.settings import ServerSettings
 
 from ..managers.either import SIMULATOR
+from ..ports import free_port
 from .stage import Stage, played
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ def eventually(condition: Callable[[], Any], what: str = "", seconds: float = DE
         assert time.monotonic() < deadline, f"not within {seconds} s: {what or condition}"
         time.sleep(0.005)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class World:

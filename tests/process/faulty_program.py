@@ -78,8 +78,10 @@ def hold(answer: bytes) -> None:
 def proxy(program: list[str]) -> None:
     """Pass everything on to the program at another port."""
     listener = listen()
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        behind = probe.getsockname()
+    kept = socket.socket()  # bound, so that nobody else gets the port
+    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kept.bind(("127.0.0.1", 0))
+    behind = kept.getsockname()
     subprocess.Popen(program, env={**os.environ, "OLLAMA_HOST": "{}:{}".format(*behind)})
     while True:
         client, _ = listener.accept()

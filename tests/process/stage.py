@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 from manager.config import resolve_config
 from manager.server_settings import server_settings
 
-from ..managers.either import PATIENCE, answers, free_port, make_async, make_sync, until
+from ..managers.either import PATIENCE, answers, make_async, make_sync, until
+from ..ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

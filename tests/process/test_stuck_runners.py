@@ -18,7 +18,8 @@ import pytest
 from manager import ServerUnavailableError, StreamInterruptedError
 from manager.supervisor.runners import has_slow_reader
 
-from ..managers.either import SIMULATOR, Heard, children, free_port, make_async, make_sync, until
+from ..managers.either import SIMULATOR, Heard, children, make_async, make_sync, until
+from ..ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,3 +64,16 @@ def test_what_its_functions_raise_is_kept() -> None:
     program.reply(Reply(content="fine"))
     assert program.errors == []
     assert program.requests == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing keeps a port for a server")
+def test_its_address_is_nobody_elses() -> None:
+    with OllamaProgram() as program:
+        host, _, port = program.host.partition(":")
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((host, int(port)))  # as if it had been given to the next who asks for any
+        for _ in range(2):  # its server can listen there, again and again
+            with socket.create_server((host, int(port))):
+                pass
+    with socket.socket() as other:
+        other.bind((host, int(port)))

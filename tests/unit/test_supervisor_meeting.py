@@ -26,6 +26,8 @@ from manager.supervisor.processes import find, kill
 from manager.supervisor.protocol import LineBuffer, encode, listen
 from manager.supervisor.settings import ServerSettings, server_address
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -76,9 +78,7 @@ def hello(**changes: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

@@ -36,6 +36,8 @@ from manager.supervisor.protocol import (
     socket_path,
 )
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -189,10 +191,7 @@ def test_what_is_there(answers: list[bytes], expected: tuple[Verdict, str | None
 
 
 def test_nothing_there() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert probe_now("127.0.0.1", port, 10.0) == (Verdict.FREE, None)
+    assert probe_now("127.0.0.1", free_port(), 10.0) == (Verdict.FREE, None)
 
 
 def test_name_that_nobody_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from manager.supervisor.settings import ServerSettings
 from manager.supervisor.states import ServerState
 from manager.supervisor.world import World
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from manager.supervisor.processes import Process
     from manager.supervisor.states import Snapshot
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 def test_what_an_earlier_life_left_is_gone_before_a_server_is_spawned(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    settings = ServerSettings(port=port, log_dir=str(tmp_path))
+    settings = ServerSettings(port=free_port(), log_dir=str(tmp_path))
     environ = {**os.environ, MARK: mark(settings.address, "1-1")}
     with subprocess.Popen(["sleep", "600"], env=environ) as leftover:
         deadline = time.monotonic() + 20
