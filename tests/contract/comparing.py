@@ -12,10 +12,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx
+from ..plain_http import plain_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import httpx
 
 HERE = Path(__file__).parent
 ANSWERS = HERE / "answers"
@@ -116,7 +118,7 @@ def answers_of(
         The answers by request; one that comes again has a number.
     """
     found: dict[str, Answer] = {}
-    with httpx.Client(base_url=base_url, timeout=60, trust_env=False) as http:
+    with plain_client(base_url, timeout=60, trust_env=False) as http:
         for text in requests():
             if text in unsent:
                 continue

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from manager.simulator import SimulatedServer
 
+from ..plain_http import plain_client
 from . import validating
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def http() -> Iterator[httpx.Client]:
     """A server that somebody is signed in to, so that the cloud answers as well."""
     with (
         SimulatedServer(env={"OLLAMA_SIMULATOR_USER": "ada"}) as server,
-        httpx.Client(base_url=server.base_url, timeout=60) as client,
+        plain_client(server.base_url, timeout=60) as client,
     ):
         yield client
 

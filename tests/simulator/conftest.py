@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from manager.simulator import SimulatedServer
 
+from ..plain_http import plain_client
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import httpx
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def server() -> Iterator[SimulatedServer]:
 
 @pytest.fixture
 def client(server: SimulatedServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url, timeout=30) as opened:
+    with plain_client(server.base_url) as opened:
         yield opened
 
 
@@ -34,7 +37,7 @@ def start() -> Iterator[Callable[..., tuple[SimulatedServer, httpx.Client]]]:
 
     def start_one(**settings: Any) -> tuple[SimulatedServer, httpx.Client]:
         server = SimulatedServer(**settings).start()
-        client = httpx.Client(base_url=server.base_url, timeout=30)
+        client = plain_client(server.base_url)
         running.append((server, client))
         return server, client
 

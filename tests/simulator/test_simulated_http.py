@@ -6,10 +6,11 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 if TYPE_CHECKING:
+    import httpx
+
     from manager.simulator import SimulatedServer
 
 
@@ -72,9 +73,14 @@ def test_unknown_paths_and_methods_are_plain_text(
     ],
 )
 def test_untidy_paths_are_redirected(
-    server: SimulatedServer, method: str, path: str, status: int, location: str
+    server: SimulatedServer,
+    client: httpx.Client,
+    method: str,
+    path: str,
+    status: int,
+    location: str,
 ) -> None:
-    response = httpx.request(method, server.base_url + path, follow_redirects=False)
+    response = client.request(method, server.base_url + path)
     assert (response.status_code, response.headers["location"]) == (status, location)
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from manager.testing import OllamaServer
 
+from ..plain_http import plain_client
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 MODELS = ["llama3.2", "qwen3", "all-minilm"]
 
@@ -20,7 +23,7 @@ class Asker:
     """Asks a server questions over plain HTTP."""
 
     def __init__(self, server: OllamaServer) -> None:
-        self.http = httpx.Client(base_url=server.base_url, timeout=30)
+        self.http = plain_client(server.base_url)
 
     def chat(self, prompt: str, model: str = "llama3.2", **fields: Any) -> httpx.Response:
         messages = [{"role": "user", "content": prompt}]
