@@ -35,7 +35,7 @@ _LONG = {"packaging", "typing"}  # folders of the tests that take longest
 
 def pytest_xdist_auto_num_workers() -> int:
     """More workers than processors: most tests wait, for processes and their deadlines."""
-    return 2 * (os.cpu_count() or 1) + 1
+    return 3 * (os.cpu_count() or 1) + 1
 
 
 def pytest_configure() -> None:
