@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from manager import OllamaManager, errors
+from manager.simulator import SimulatedServer
 
 from ..ports import free_port
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+MODELS = ["llama3.2", "all-minilm", "gemma3:1b"]
 EXPECTED = {
     "first_steps": ", managed",
     "async_chat": "3 answers in",
@@ -38,7 +40,7 @@ EXPECTED = {
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Run]:
     """Run an example as a program, with a simulator on a port of its own."""
-    host = f"127.0.0.1:{free_port()}"
+    own = f"127.0.0.1:{free_port()}"
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("OLLAMA_", "XDG_"))}
 
     def start(
@@ -49,9 +51,9 @@ def run(tmp_path: Path) -> Iterator[Run]:
             env={
                 **clean,
                 "HOME": str(tmp_path),
-                "OLLAMA_HOST": host,
+                "OLLAMA_HOST": own,
                 "OLLAMA_MANAGER_BINARY": json.dumps([sys.executable, "-m", "manager.simulator"]),
-                "OLLAMA_SIMULATOR_MODELS": "llama3.2,all-minilm,gemma3:1b",
+                "OLLAMA_SIMULATOR_MODELS": ",".join(MODELS),
                 "OLLAMA_SIMULATOR_TOKEN_SECONDS": "0.001",
                 "PYTHONIOENCODING": "utf-8",
                 **environ,
@@ -66,8 +68,15 @@ def run(tmp_path: Path) -> Iterator[Run]:
         )
 
     yield start
-    with OllamaManager(host=host, autostart=False, watch=False) as m:
+    with OllamaManager(host=own, autostart=False, watch=False) as m:
         m.stop_server()  # cmdcraft leaves it running for the next question
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    """A server that is there already, where it does not matter that an example starts one."""
+    with SimulatedServer(models=MODELS) as server:
+        yield server.host
 
 
 def test_every_example_is_listed_and_tried() -> None:
@@ -85,8 +94,11 @@ def test_an_example_runs(name: str, run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["first_steps", "streaming", "typed_output"])
-def test_the_model_is_named_as_an_argument_or_in_the_environment(name: str, run: Run) -> None:
-    for done in (run(name, "missing"), run(name, OLLAMA_MODEL="missing")):
+def test_the_model_is_named_as_an_argument_or_in_the_environment(
+    name: str, run: Run, host: str
+) -> None:
+    as_argument = run(name, "missing", OLLAMA_HOST=host)
+    for done in (as_argument, run(name, OLLAMA_HOST=host, OLLAMA_MODEL="missing")):
         assert done.returncode == 1
         assert "missing" in done.stderr
         assert "Traceback" not in done.stderr
@@ -166,8 +178,9 @@ def test_cmdcraft_does_not_take_the_models_word_for_it(command: str, dangerous: 
     assert cmdcraft["craft"](Answers(), "llama3.2", "do it", 1).dangerous is dangerous
 
 
-def test_the_text_closest_to_the_question_comes_first(run: Run) -> None:
-    done = run("embeddings_search", "all-minilm", "when is your office open")
+def test_the_text_closest_to_the_question_comes_first(run: Run, host: str) -> None:
+    question = "when is your office open"
+    done = run("embeddings_search", "all-minilm", question, OLLAMA_HOST=host)
     first = done.stdout.splitlines()[1]
     assert first.endswith("Our office is open from nine to five, Monday to Friday.")
 

@@ -1,6 +1,6 @@
 """Opens a stream and forks: ``forking_program.py JSON``; says what became of parent and child.
 
-The child does one of these, and ends:
+It does so once for each act that it is told. The child does one of these, and ends:
 
 ``close_manager``   closes the manager
 ``use_and_close``   makes a call, then closes the manager
@@ -72,8 +72,8 @@ class Driver:
 
 
 class Program:
-    def __init__(self, about: dict[str, Any]) -> None:
-        self.act = about["act"]
+    def __init__(self, act: str, about: dict[str, Any]) -> None:
+        self.act = act
         self.driver = Driver(about["kind"])
         self.m = self.driver.make(**about["settings"])
         self.heard: queue.Queue[Any] = queue.Queue()
@@ -171,4 +171,6 @@ class Program:
 
 
 if __name__ == "__main__":
-    Program(json.loads(sys.argv[1])).main()
+    told = json.loads(sys.argv[1])
+    for act in told["acts"]:
+        Program(act, told).main()
