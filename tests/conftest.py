@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # How long an example takes says more of the machine, and of what measures it, than of the package.
 _untimed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # What the tests say of any input is tried on some in each run, and on more once a week.
-settings.register_profile("ordinary", _untimed, max_examples=40)
+settings.register_profile("ordinary", _untimed, max_examples=25)
 settings.register_profile("thorough", _untimed, max_examples=100)
 settings.load_profile(os.environ.get("TEST_EXAMPLES", "ordinary"))
 
