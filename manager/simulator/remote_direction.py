@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Listener
 from typing import TYPE_CHECKING
@@ -69,11 +70,13 @@ class DirectorListener:
         self.address: str = f"{self._port}:{key.hex()}"
         """What the simulator is given as ``OLLAMA_SIMULATOR_DIRECTOR``."""
         self._closed = False
+        self._serving: set[threading.Thread] = set()
         self._thread = threading.Thread(target=self._accept, name="director", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Listen no longer; what has been asked is decided first, within two seconds."""
+        due = time.monotonic() + _LONGEST_WAIT
         self._closed = True
         # Closing alone does not wake a thread that accepts; nor may this wait for its answer, as
         # it may have noticed already.
@@ -81,6 +84,8 @@ class DirectorListener:
             socket.create_connection(("127.0.0.1", self._port), timeout=_LONGEST_WAIT).close()
         self._thread.join(_LONGEST_WAIT)
         self._listener.close()
+        for thread in self._serving - {threading.current_thread()}:
+            thread.join(max(0.0, due - time.monotonic()))
 
     def _accept(self) -> None:
         while not self._closed:
@@ -88,9 +93,17 @@ class DirectorListener:
                 connection = self._listener.accept()
             except (OSError, EOFError, AuthenticationError):
                 continue
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._serving.add(thread)
+            thread.start()
 
     def _serve(self, connection: Connection) -> None:
+        try:
+            self._answer(connection)
+        finally:
+            self._serving.discard(threading.current_thread())
+
+    def _answer(self, connection: Connection) -> None:
         with contextlib.suppress(OSError, EOFError), connection:
             told = _told(connection.recv_bytes())
             try:

@@ -14,6 +14,8 @@ import httpx
 import pytest
 
 from manager.errors import ServerStartError
+from manager.simulator.direction import Plan, Told
+from manager.simulator.remote_direction import DirectorListener, RemoteDirector
 from manager.testing import OllamaServer
 
 from .conftest import Asker
@@ -149,3 +151,26 @@ def test_stopping_does_not_wait_for_models(settings: dict[str, float]) -> None:
     thread.join(30)
     ask.http.close()
     assert len(ended) == 1
+
+
+def test_what_has_been_asked_is_recorded_when_it_has_stopped() -> None:
+    """Or it would be in the record of the next test."""
+    asked, closing, recorded = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def direct(self, told: Told) -> Plan:
+            asked.set()
+            closing.wait(20)
+            time.sleep(0.1)  # it takes its time
+            recorded.append(told.path)
+            return Plan()
+
+    listener = DirectorListener(Slow())
+    told = Told("GET", "/api/version", {}, b"")
+    asking = threading.Thread(target=RemoteDirector(listener.address).direct, args=(told,))
+    asking.start()
+    assert asked.wait(20)
+    closing.set()
+    listener.close()
+    assert recorded == ["/api/version"]
+    asking.join(20)
