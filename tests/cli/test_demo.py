@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from manager.simulator import SimulatedServer
 
+from ..ports import free_port
+
 if TYPE_CHECKING:
     from .cli_testing import Shell
 
@@ -73,7 +75,7 @@ def test_without_any_model_it_fails_and_says_so(cold: Shell) -> None:
 
 
 def test_a_server_that_is_there_is_not_touched(cold: Shell) -> None:
-    with SimulatedServer(models=["mine"]) as server:
+    with SimulatedServer(port=free_port(), models=["mine"]) as server:
         report = json.loads(cold.ok("demo", "--json", OLLAMA_HOST=server.host))
         assert report["ok"] is True
         assert not [line for line in server.log if "/api/" in line]

@@ -13,6 +13,7 @@ from manager.demo.play import DemoReport, StepResult
 from manager.demo.stage import Stage
 from manager.simulator import SimulatedServer
 
+from ..ports import free_port
 from .cli_testing import Shell, clean_environment
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def person(tmp_path: Path) -> Shell:
 @pytest.fixture(scope="module")
 def server() -> Iterator[SimulatedServer]:
     """A server that no manager started."""
-    with SimulatedServer(pull_seconds=0.05) as running:
+    with SimulatedServer(port=free_port(), pull_seconds=0.05) as running:
         yield running
 
 
@@ -83,7 +84,7 @@ def test_texts_are_asked_for(at_server: Shell) -> None:
 class TestNoModels:
     @pytest.fixture
     def at_empty(self, person: Shell) -> Iterator[Shell]:
-        with SimulatedServer(models=[]) as running:
+        with SimulatedServer(port=free_port(), models=[]) as running:
             person.env["OLLAMA_HOST"] = running.host
             yield person
 

@@ -75,7 +75,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 @pytest.fixture(scope="module")
 def host() -> Iterator[str]:
     """A server that is there already, where it does not matter that an example starts one."""
-    with SimulatedServer(models=MODELS) as server:
+    with SimulatedServer(port=free_port(), models=MODELS) as server:
         yield server.host
 
 

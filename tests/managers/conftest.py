@@ -57,14 +57,14 @@ async def many_threads() -> AsyncIterator[None]:
 def server() -> Iterator[SimulatedServer]:
     """A server that no manager started; tests keep to models that they make themselves."""
     models = ["simulated", "simulated-embed", "gemma3:1b", "llama3.2:3b"]
-    with SimulatedServer(models=models, pull_seconds=0.05) as running:
+    with SimulatedServer(port=free_port(), models=models, pull_seconds=0.05) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def slow_server() -> Iterator[SimulatedServer]:
     """A server whose tokens take a while."""
-    with SimulatedServer(token_seconds=0.02) as running:
+    with SimulatedServer(port=free_port(), token_seconds=0.02) as running:
         yield running
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Action = Callable[["Exchange"], None]
 
+_PATH = "/x"
+
 
 class Exchange:
     """One request, and what can be done about it."""
@@ -81,7 +83,8 @@ class Exchange:
 class Hostile:
     """Answers the first request with the first action, and so on; the last one stays.
 
-    Its address has a path, so that managers take it for one on another machine.
+    Its address has a path, so that managers take it for one on another machine. Who asks for
+    another path is turned away: a supervisor of another test, whose server was at this port.
     """
 
     def __init__(self, *actions: Action, reading_pause: float = 0.0) -> None:
@@ -97,7 +100,7 @@ class Hostile:
         self.bodies: list[bytes] = []
         self.first_pieces: list[bytes] = []
         self.heads: list[str] = []
-        self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}/x"
+        self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}{_PATH}"
 
     def __enter__(self) -> Hostile:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -148,6 +151,11 @@ class Hostile:
         first = piece if data == piece else b""
         head, _, body = data.partition(b"\r\n\r\n")
         text = head.decode("latin-1")
+        target = text.split(" ")[1]
+        if target.startswith("/") and not target.startswith(_PATH):
+            self.accepted -= 1
+            self.ended -= 1  # it is about to be counted
+            return False
         length = next(
             (
                 int(line.partition(":")[2])

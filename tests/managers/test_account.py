@@ -17,6 +17,7 @@ from manager import (
 )
 from manager.simulator import SimulatedServer
 
+from ..ports import free_port
 from .hostile_server import Hostile, says
 
 if TYPE_CHECKING:
@@ -30,14 +31,14 @@ NO_PAGE = says(b"404 page not found", 404, kind="text/plain")
 @pytest_asyncio.fixture
 async def signed_in(make: Make) -> AsyncIterator[Any]:
     """A manager of a server that somebody is signed in to."""
-    with SimulatedServer(env={"OLLAMA_SIMULATOR_USER": "ada"}) as server:
+    with SimulatedServer(port=free_port(), env={"OLLAMA_SIMULATOR_USER": "ada"}) as server:
         async with make(host=server.host) as manager:
             yield manager
 
 
 @pytest.fixture(scope="module")
 def no_cloud() -> Iterator[SimulatedServer]:
-    with SimulatedServer(env={"OLLAMA_NO_CLOUD": "1"}) as server:
+    with SimulatedServer(port=free_port(), env={"OLLAMA_NO_CLOUD": "1"}) as server:
         yield server
 
 

@@ -9,6 +9,7 @@ import pytest
 from manager.simulator import SimulatedServer
 
 from ..contract import validating
+from ..ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +57,7 @@ async def test_every_operation_can_be_reached(
 ) -> None:
     assert set(CALLS) | set(WITHOUT_A_METHOD) == set(validating.operations())
     assert not set(CALLS) & set(WITHOUT_A_METHOD)
-    with SimulatedServer(env={"OLLAMA_SIMULATOR_USER": "ada"}) as server:
+    with SimulatedServer(port=free_port(), env={"OLLAMA_SIMULATOR_USER": "ada"}) as server:
         async with make(host=server.host) as m:
             for number, (operation, call) in enumerate(CALLS.items()):
                 file = tmp_path / f"{number}.gguf"
