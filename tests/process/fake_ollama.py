@@ -59,17 +59,22 @@ def main() -> int:
             while True:
                 time.sleep(60)
 
-    def leave(*_: object) -> None:
-        if runner:
-            os.kill(runner, signal.SIGKILL)
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, signal.SIG_IGN if "stubborn" in mode else leave)
+    # Waited for: a handler would not run if the signal came just before the main thread blocks.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     notes = os.environ.get("FAKE_NOTES")
     if notes:
         with open(notes, "a") as file:
             file.write(json.dumps({"pid": os.getpid(), "runner": runner}) + "\n")
     print("Listening on", os.environ["OLLAMA_HOST"], flush=True)
+    threading.Thread(target=accept, args=(listener, mode), daemon=True).start()
+    while signal.sigwait({signal.SIGTERM}) and "stubborn" in mode:
+        pass
+    if runner:
+        os.kill(runner, signal.SIGKILL)
+    os._exit(0)
+
+
+def accept(listener: socket.socket, mode: dict[str, str]) -> None:
     time.sleep(float(mode.get("slow", 0)))
     while True:
         connection, _ = listener.accept()
