@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,6 +14,7 @@ from manager.config import ClientConfig, ConfigSource, DefaultsConfig, RetryConf
 from manager.errors import OllamaManagerError, ServerNotFoundError
 from manager.hosts import parse_host
 from manager.server_settings import server_settings
+from manager.simulator.command import simulator_command
 from manager.supervisor.binary import find_command
 from manager.supervisor.logfile import log_path
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Stage", "chat_model", "embed_model", "find_stage", "free_port", "remove_log"]
 
-_SIMULATOR = (sys.executable, "-m", "manager.simulator")
+_SIMULATOR = tuple(simulator_command())
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +58,7 @@ def find_stage(base: ManagerConfig) -> Stage:
         return _simulated(base, error.message)
     stage = Stage(
         config=_private(base, program=program),
-        simulated="manager.simulator" in program,
+        simulated="manager.simulator" in program or program[1:] == _SIMULATOR[1:],
         reason="",
         program=program,
     )
