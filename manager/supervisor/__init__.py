@@ -12,6 +12,8 @@ it over a private local socket. Standard library only, so that it starts in tens
     logfile, serverlog, diskspace      the log: where it is, how it stays small, room for it
     protocol, probe                    the wire, and "is that Ollama?"
     link, session, attach, client      the managers' side
+    spawn, interpreter, frozen         starting a supervisor: which Python, or a frozen program
+    reporting                          starting a program that says whether it came up
     stragglers                         what outlives a killed supervisor
 
 Importing this package imports nothing.

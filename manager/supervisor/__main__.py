@@ -7,6 +7,7 @@ import signal
 import sys
 
 from manager.supervisor.desk import Desk
+from manager.supervisor.frozen import SPAWNED
 from manager.supervisor.logfile import log_path, open_log
 from manager.supervisor.loop import Loop
 from manager.supervisor.processes import become_subreaper
@@ -28,6 +29,7 @@ def main(host: str, port: int) -> int:
     Returns:
         The exit code: 0, also when another supervisor was there first.
     """
+    os.environ.pop(SPAWNED, None)  # what is started from here is no second start of a program
     address = server_address(host, port)
     try:
         listener = listen(address)

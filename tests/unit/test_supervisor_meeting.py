@@ -200,7 +200,7 @@ class TestAsking:
         python.write_text("#!/bin/sh\necho listening\n")
         python.chmod(0o700)
         settings = ServerSettings(port=port, binary=(sys.executable,))
-        monkeypatch.setattr(spawn.sys, "executable", str(python))  # type: ignore[attr-defined]
+        monkeypatch.setattr(spawn, "find_python", lambda: str(python))
         with pytest.raises(ServerUnavailableError, match="again and again") as caught:
             finding.start_supervisor(settings)
         assert caught.value.code == "supervisor_failed"
