@@ -47,14 +47,17 @@ def start_and_hear(
         close_fds=True,
     )
     assert process.stdout is not None
-    with process.stdout as report:
-        said = _read(report.fileno(), expected, seconds)
-    if not heard(said, expected):
-        # Before it is waited for: until then its number is no other group's.
-        with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for a group of zombies
-            os.killpg(process.pid, signal.SIGKILL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+    said = b""
+    try:
+        with process.stdout as report:
+            said = _read(report.fileno(), expected, seconds)
+    finally:
+        if not heard(said, expected):
+            # Before it is waited for: until then its number is no other group's.
+            with suppress(ProcessLookupError, PermissionError):  # macOS: EPERM for zombies
+                os.killpg(process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
     return said
 
 

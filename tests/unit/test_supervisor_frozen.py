@@ -177,7 +177,7 @@ class TestPythons:
         own = script(prefix / "python", f"trap '' TERM HUP\nsleep 600 & echo $$ $! >{notes}\nwait")
         monkeypatch.setattr(sys, "executable", str(own))
         refused("python_not_found")
-        pids = map(int, notes.read_text().split()) if notes.exists() else ()
+        pids = [int(pid) for pid in notes.read_text().split()] if notes.exists() else []
         assert [pid for pid in pids if find(pid) is not None] == []
 
     def test_a_file_that_cannot_be_run(self, prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,6 +312,19 @@ def test_a_report_of_more_than_one_line() -> None:
     said = start_and_hear(words, dict(os.environ), (b"second\n",), PATIENCE)
     assert said == b"first\nsecond\n"
     assert not reporting.heard(b"first second\n", (b"second\n",))
+
+
+def test_nothing_is_left_where_the_report_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where `eventlet.monkey_patch()` has taken away `select.poll`."""
+    monkeypatch.delattr(reporting.select, "poll")  # type: ignore[attr-defined]
+    notes = tmp_path / "notes"
+    words = ["/bin/sh", "-c", f"trap '' TERM HUP; echo $$ >{notes}; exec sleep 600"]
+    with pytest.raises(AttributeError):
+        start_and_hear(words, dict(os.environ), (b"listening\n",), PATIENCE)
+    pid = notes.read_text().strip() if notes.exists() else ""
+    assert not pid or find(int(pid)) is None
 
 
 def test_the_simulator_is_not_started_by_a_frozen_program(monkeypatch: pytest.MonkeyPatch) -> None:
