@@ -10,8 +10,13 @@ import os
 import sys
 from types import ModuleType
 
-__all__ = ["simulator_command"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
+__all__ = ["is_simulator", "simulator_command"]
+
+_REMEDY = "Start the simulator with an installed Python: `ollama-manager simulate`."
 _FILE = os.path.abspath(__file__)  # now: who runs it may be in another folder
 
 
@@ -20,9 +25,20 @@ def simulator_command(*arguments: str) -> list[str]:
 
     Args:
         arguments: What follows them, such as ``serve``.
+
+    Raises:
+        ServerStartError: This program has no Python to run the simulator with.
     """
+    # here: run by its path, this file is there before the package is
+    from manager.supervisor.interpreter import find_python
+
     # -P: the modules beside this file are not to be found as top-level ones
-    return [sys.executable, "-P", _FILE, *arguments]
+    return [find_python("the simulator", _REMEDY), "-P", _FILE, *arguments]
+
+
+def is_simulator(words: Sequence[str]) -> bool:
+    """Whether a command starts the simulator, in either of its forms."""
+    return "manager.simulator" in words or _FILE in words
 
 
 def _run() -> int:

@@ -41,9 +41,11 @@ class RunnerProcess:
     """
 
     def __init__(self, model: str, on_exit: Callable[[Runner], None]) -> None:
-        command = simulator_command("runner", "--model", model)
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            simulator_command("runner", "--model", model),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

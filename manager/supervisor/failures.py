@@ -19,6 +19,7 @@ __all__ = [
     "closed",
     "ends_again",
     "from_dict",
+    "not_answering",
     "not_owned",
     "not_running",
     "not_stopped",
@@ -91,6 +92,15 @@ def ends_again(address: str) -> ServerUnavailableError:
         f"the supervisor of {address} ends again and again",
         hint="Look at the end of server_log().",
         code="supervisor_failed",
+    )
+
+
+def not_answering(address: str) -> ServerUnavailableError:
+    """There is a supervisor that does not answer, and it could not be ended."""
+    return ServerUnavailableError(
+        f"the supervisor of {address} does not answer",
+        hint="End it by hand, or restart the machine or container that it runs in.",
+        code="supervisor_hung",
     )
 
 

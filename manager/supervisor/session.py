@@ -12,9 +12,11 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.supervisor import failures
+from manager.supervisor.attach import kill_hung
 from manager.supervisor.binary import find_command
 from manager.supervisor.finding import look, start_supervisor
 from manager.supervisor.foreign import ForeignWatch
+from manager.supervisor.heartbeat import Heartbeat
 from manager.supervisor.logfile import log_path, read_tail
 from manager.supervisor.probe import Verdict
 from manager.supervisor.settings import connect_host
@@ -39,6 +41,7 @@ _LOOK_AGAIN = 0.1
 _ATTEMPTS = 8
 _CLOSE_GRACE = 10.0
 _RELEASE_ID = 0
+_PING_ID = -1
 
 
 class Session:
@@ -80,6 +83,7 @@ class Session:
         self._awaited_until = 0.0
         self._look_at: float | None = None
         self._stragglers = Stragglers(settings.address)
+        self._heartbeat = Heartbeat()
         self._proven = settings  # the last ones that a server came up with
 
     # Commands
@@ -150,12 +154,14 @@ class Session:
 
     def timeout(self) -> float | None:
         """Seconds until ``tick`` is due."""
-        times = [at for at in (self._look_at, self._stragglers.due()) if at is not None]
+        beat = self._heartbeat.due() if self._awaited() else None
+        times = [at for at in (self._look_at, self._stragglers.due(), beat) if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def tick(self) -> None:
         """The time has come to look again, if it has."""
         self._stragglers.tick()
+        self._check_supervisor()
         if self._look_at is None or time.monotonic() < self._look_at:
             return
         self._look_at = None
@@ -172,6 +178,8 @@ class Session:
         if messages is None:
             self._supervisor_gone()
             return
+        if messages:
+            self._heartbeat.heard()
         for message in messages:
             self._heard(message)
 
@@ -313,6 +321,35 @@ class Session:
             self.snapshot.gone("server.stopped", "the server, which was not ours, went away")
         )
 
+    # Is the supervisor still there?
+
+    def _awaited(self) -> bool:
+        """Whether an answer of the supervisor is waited for."""
+        return self.channel is not None and bool(self._asked or self._closing)
+
+    def _check_supervisor(self) -> None:
+        """Ask it for a sign of life now and then; kill it when it gives none."""
+        if self.channel is None or not self._awaited():
+            self._heartbeat.rest()
+        elif self._heartbeat.look():
+            if self._heartbeat.hangs:
+                self._end_hung(self.channel)
+            else:
+                self.channel.send({"id": _PING_ID, "op": "status"})
+
+    def _end_hung(self, channel: Channel) -> None:
+        self._heartbeat.rest()
+        try:
+            kill_hung(channel, self.settings.address)
+        except ServerUnavailableError as error:
+            asked, self._asked = self._asked, {}
+            for wish in asked.values():
+                wish.fail(error)
+            self._detach()
+            self.finished = bool(self._closing)
+        else:
+            self._supervisor_gone("its supervisor did not answer, and was ended with the server")
+
     # What the supervisor says
 
     def _heard(self, message: Mapping[str, Any]) -> None:
@@ -337,6 +374,8 @@ class Session:
             resolve(wish.accepted, None)
 
     def _answered(self, number: int, message: Mapping[str, Any]) -> None:
+        if number == _PING_ID:
+            return
         wish = self._asked.pop(number, None)
         if wish is None:
             self.finished = bool(self._closing) and number == _RELEASE_ID
@@ -378,7 +417,7 @@ class Session:
             self._life = life
         self._show(snapshot.replace(generation=self.snapshot.generation + grown))
 
-    def _supervisor_gone(self) -> None:
+    def _supervisor_gone(self, cause: str = "its supervisor died, and the server with it") -> None:
         if self.channel is not None:
             self._stragglers.died(self.channel.supervisor_pid)
         self._detach()
@@ -387,9 +426,7 @@ class Session:
         elif self.stopped or any(wish.mode == "stop" for wish in self._asked.values()):
             self._after_stop()
         elif self.snapshot.state not in (ServerState.STOPPED, ServerState.FAILED):
-            self._show(
-                self.snapshot.gone("server.crashed", "its supervisor died, and the server with it")
-            )
+            self._show(self.snapshot.gone("server.crashed", cause))
         self._ask_anew()
 
     def _ask_anew(self) -> None:

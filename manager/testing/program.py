@@ -64,7 +64,11 @@ class OllamaProgram(ScriptedOllama):
 
     @property
     def binary(self) -> list[str]:
-        """The words of the command, in place of ``ollama``."""
+        """The words of the command, in place of ``ollama``.
+
+        Raises:
+            ServerStartError: This program has no Python to run it with.
+        """
         return simulator_command()
 
     @property
