@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import subprocess
 import sys
 import time
@@ -68,16 +68,16 @@ def spawn_supervisor(host: str, port: int) -> None:
 def _read_report(fd: int) -> bytes:
     said = b""
     deadline = time.monotonic() + _TIMEOUT
-    while not said.startswith((b"listening\n", b"taken\n")):
-        left = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        if left <= 0 or not poll.poll(left * 1000):
-            break
-        data = os.read(fd, 65536)
-        if not data:
-            break
-        said += data
+    with selectors.DefaultSelector() as selector:  # eventlet leaves no other way to wait
+        selector.register(fd, selectors.EVENT_READ)
+        while not said.startswith((b"listening\n", b"taken\n")):
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                break
+            data = os.read(fd, 65536)
+            if not data:
+                break
+            said += data
     return said
 
 
