@@ -29,6 +29,11 @@ def shut_down(connection: Any, owner: int) -> None:
     if raw is None or owner != os.getpid():
         return
     with contextlib.suppress(OSError):
+        if isinstance(raw, socket.SocketType):
+            # Not `raw.shutdown`: a TLS socket would drop its encryption first, and who reads from
+            # it would be handed what is still encrypted.
+            socket.SocketType.shutdown(raw, socket.SHUT_RDWR)
+            return
         try:
             raw.shutdown(socket.SHUT_RDWR)
         except (TypeError, AttributeError):  # uvloop's sockets can only be looked at

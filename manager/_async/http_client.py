@@ -14,6 +14,7 @@ from manager.connections import shut_down
 from manager.errors import ConfigError
 from manager.lean_httpx import httpx
 from manager.turns import Turns
+from manager.waiting_async import home_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["AsyncHttpClient", "limits_now"]
 
 # What httpcore traces when a request is about to be sent, when it has been, when the head of the
-# answer has come, when the connection is about to be given back, and when there is a new one.
+# answer has come, when the connection is about to be given back and has been, and when there is a
+# new one.
 _SENDING = "http11.send_request_headers.started"
 _ASKED = "http11.receive_response_headers.started"
 _ANSWERED = "http11.receive_response_headers.complete"
 _RETURNED = "http11.response_closed.started"
+_GIVEN_BACK = "http11.response_closed.complete"
 _CONNECTED = (
     "connection.connect_tcp.complete",
     "connection.start_tls.complete",
@@ -138,6 +141,9 @@ class AsyncHttpClient:
             call.hold.limit(None if call.timeouts.total is None else call.left)
         elif event == _RETURNED:
             call.hold.let_go()
+        elif event == _GIVEN_BACK:
+            if self._closed:  # meanwhile
+                await self._close_unused()
         elif event in _CONNECTED:
             connection = info["return_value"]
             AsyncWire(connection)
@@ -158,8 +164,30 @@ class AsyncHttpClient:
             shut_down(connection, os.getpid())
 
     async def close(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the connections, which have been hung up.
+
+        Another thread may be reading from one still. Closed under it, TLS would drop its encryption
+        first and hand over what is still encrypted, and another file may get its descriptor. So
+        that one is left to the thread, which meets the end and gives it back.
+        """
+        if home_async() is None:
+            await self._close_unused()
+        else:
+            await self._client.aclose()
+
+    async def _close_unused(self) -> None:
+        """Close the connections that nobody uses, and the client with the last of them."""
+        try:
+            from manager._async.network import pools_of
+        except ImportError:  # an httpx that does without httpcore
+            connections = []
+        else:
+            connections = [each for pool in pools_of(self._client) for each in pool.connections]
+        for connection in connections:
+            if connection.is_idle():
+                await connection.aclose()
+        if all(connection.is_closed() for connection in connections):
+            await self._client.aclose()
 
 
 def limits_now(call: Call[Any]) -> dict[str, float | None]:

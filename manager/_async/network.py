@@ -24,6 +24,7 @@ __all__ = [
     "AsyncTimelyBackend",
     "connect_in_time",
     "join_chunks",
+    "pools_of",
 ]
 
 
@@ -32,19 +33,19 @@ _MOST_AT_ONCE = 2**20
 
 def connect_in_time(client: httpx.AsyncClient) -> None:
     """Have the connect limit hold for name lookups too, of which httpcore knows nothing."""
-    for pool in _pools_of(client):
+    for pool in pools_of(client):
         pool._network_backend = AsyncTimelyBackend(pool._network_backend)
 
 
 def join_chunks(client: httpx.AsyncClient) -> None:
     """Let the connections that ``client`` makes from now on join chunks, also through proxies."""
-    for pool in _pools_of(client):
+    for pool in pools_of(client):
         pool._network_backend = AsyncJoiningBackend(pool._network_backend)
         quicken(pool)
 
 
-def _pools_of(client: httpx.AsyncClient) -> list[Any]:
-    """Return the connection pools of ``client``, whose network backend is to be another one.
+def pools_of(client: httpx.AsyncClient) -> list[Any]:
+    """Return the connection pools of ``client``, whose network backend can be another one.
 
     httpcore takes a network backend, but httpx has no argument to hand one on. Making the
     connection pools here instead would mean to do again all that httpx does about proxies, so

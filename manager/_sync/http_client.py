@@ -15,6 +15,7 @@ from manager.connections import shut_down
 from manager.errors import ConfigError
 from manager.lean_httpx import httpx
 from manager.turns import Turns
+from manager.waiting_sync import home_sync
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["HttpClient", "limits_now"]
 
 # What httpcore traces when a request is about to be sent, when it has been, when the head of the
-# answer has come, when the connection is about to be given back, and when there is a new one.
+# answer has come, when the connection is about to be given back and has been, and when there is a
+# new one.
 _SENDING = "http11.send_request_headers.started"
 _ASKED = "http11.receive_response_headers.started"
 _ANSWERED = "http11.receive_response_headers.complete"
 _RETURNED = "http11.response_closed.started"
+_GIVEN_BACK = "http11.response_closed.complete"
 _CONNECTED = (
     "connection.connect_tcp.complete",
     "connection.start_tls.complete",
@@ -139,6 +142,9 @@ class HttpClient:
             call.hold.limit(None if call.timeouts.total is None else call.left)
         elif event == _RETURNED:
             call.hold.let_go()
+        elif event == _GIVEN_BACK:
+            if self._closed:  # meanwhile
+                self._close_unused()
         elif event in _CONNECTED:
             connection = info["return_value"]
             Wire(connection)
@@ -159,8 +165,30 @@ class HttpClient:
             shut_down(connection, os.getpid())
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections, which have been hung up.
+
+        Another thread may be reading from one still. Closed under it, TLS would drop its encryption
+        first and hand over what is still encrypted, and another file may get its descriptor. So
+        that one is left to the thread, which meets the end and gives it back.
+        """
+        if home_sync() is None:
+            self._close_unused()
+        else:
+            self._client.close()
+
+    def _close_unused(self) -> None:
+        """Close the connections that nobody uses, and the client with the last of them."""
+        try:
+            from manager._sync.network import pools_of
+        except ImportError:  # an httpx that does without httpcore
+            connections = []
+        else:
+            connections = [each for pool in pools_of(self._client) for each in pool.connections]
+        for connection in connections:
+            if connection.is_idle():
+                connection.close()
+        if all(connection.is_closed() for connection in connections):
+            self._client.close()
 
 
 def limits_now(call: Call[Any]) -> dict[str, float | None]:

@@ -25,6 +25,7 @@ __all__ = [
     "TimelyBackend",
     "connect_in_time",
     "join_chunks",
+    "pools_of",
 ]
 
 
@@ -33,19 +34,19 @@ _MOST_AT_ONCE = 2**20
 
 def connect_in_time(client: httpx.Client) -> None:
     """Have the connect limit hold for name lookups too, of which httpcore knows nothing."""
-    for pool in _pools_of(client):
+    for pool in pools_of(client):
         pool._network_backend = TimelyBackend(pool._network_backend)
 
 
 def join_chunks(client: httpx.Client) -> None:
     """Let the connections that ``client`` makes from now on join chunks, also through proxies."""
-    for pool in _pools_of(client):
+    for pool in pools_of(client):
         pool._network_backend = JoiningBackend(pool._network_backend)
         quicken(pool)
 
 
-def _pools_of(client: httpx.Client) -> list[Any]:
-    """Return the connection pools of ``client``, whose network backend is to be another one.
+def pools_of(client: httpx.Client) -> list[Any]:
+    """Return the connection pools of ``client``, whose network backend can be another one.
 
     httpcore takes a network backend, but httpx has no argument to hand one on. Making the
     connection pools here instead would mean to do again all that httpx does about proxies, so

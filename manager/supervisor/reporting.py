@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import time
@@ -74,14 +74,14 @@ def heard(said: bytes, expected: tuple[bytes, ...]) -> bool:
 def _read(fd: int, expected: tuple[bytes, ...], seconds: float) -> bytes:
     said = b""
     deadline = time.monotonic() + seconds
-    while not heard(said, expected) and len(said) < _LONGEST:
-        left = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        if left <= 0 or not poll.poll(left * 1000):
-            break
-        data = os.read(fd, 65536)
-        if not data:
-            break
-        said += data
+    with selectors.DefaultSelector() as selector:  # eventlet takes select.poll away
+        selector.register(fd, selectors.EVENT_READ)
+        while not heard(said, expected) and len(said) < _LONGEST:
+            left = deadline - time.monotonic()
+            if left <= 0 or not selector.select(left):
+                break
+            data = os.read(fd, 65536)
+            if not data:
+                break
+            said += data
     return said

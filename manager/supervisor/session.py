@@ -192,13 +192,17 @@ class Session:
         else:
             self._foreign_vanished()
 
-    def abandon(self, error: BaseException) -> None:
-        """Let every waiting caller know that this thread is over."""
-        for wish in self._asked.values():
-            wish.fail(error)
-        self._refuse_delayed(error)
-        self.drop_connections()
+    def forget_server(self) -> None:
+        """Show no server as usable: this session ends without its manager having closed it."""
+        if self.snapshot.state not in (ServerState.STOPPED, ServerState.FAILED):
+            self._show(self.snapshot.gone(None, "the link to its supervisor failed"))
+
+    def clean_up(self) -> None:
+        """Kill what a dead supervisor left, if that is still to be done."""
         self._stragglers.finish()
+
+    def tell_closed(self) -> None:
+        """Tell those who closed it that the lease has ended."""
         for closing in self._closing:
             resolve(closing, None)
 
@@ -225,7 +229,7 @@ class Session:
                 self.channel = found.channel or self._without_supervisor(wish, found)
             if self.channel is not None:
                 self._ask(wish, self.channel)
-        except (OllamaManagerError, OSError) as error:
+        except Exception as error:  # this wish fails; nothing was begun that others depend on
             if isinstance(error, ServerStartError):
                 self._show_failed(error)
             wish.fail(error)
@@ -274,14 +278,18 @@ class Session:
                 self._delayed.append(wish)
                 self._look_at = time.monotonic() + _LOOK_AGAIN
                 return None
-        return start_supervisor(settings)
+        try:
+            return start_supervisor(settings)
+        except OllamaManagerError:
+            raise
+        except Exception as error:
+            raise failures.spawn_failed(error) from error
 
     def _ask(self, wish: Wish, channel: Channel) -> None:
         if self.foreign is not None:  # a managed server has taken its place
             self.foreign.close()
             self.foreign = None
         self._next_id += 1
-        self._asked[self._next_id] = wish
         request: dict[str, Any] = {"id": self._next_id, "op": "stop"}
         if wish.mode != "stop":
             wish.settings = self.settings
@@ -293,6 +301,7 @@ class Session:
             except ServerNotFoundError as missing:
                 wish.missing = missing  # no matter if there is a running server to join
         channel.send(request)
+        self._asked[self._next_id] = wish
 
     # Foreign servers
 
