@@ -42,7 +42,7 @@ async def test_a_program_without_its_python(
             for call in (m.start_server, m.list_models):
                 with pytest.raises(ServerStartError) as caught:
                     await asyncio.wait_for(call(), PATIENCE)
-                assert caught.value.code == "supervisor_failed"
+                assert caught.value.code == "python_not_found"
                 assert caught.value.hint
             assert m.status().state == "failed"
         assert (await m.chat("simulated", "hi")).done

@@ -88,16 +88,17 @@ def start(world: World) -> Iterator[Any]:
 
 
 def signals_of(pid: int | None) -> dict[str, int]:
-    """The sets of signals of a process, as bits: blocked, ignored."""
+    """The sets of signals of a process, as bits: blocked, ignored; without the C library's own."""
     lines = dict(
         line.split(":\t", 1)
         for line in Path(f"/proc/{pid}/status").read_text().splitlines()
         if line.startswith("Sig")
     )
-    return {name: int(lines[name], 16) for name in ("SigBlk", "SigIgn")}
+    known = bits(*signal.valid_signals())
+    return {name: int(lines[name], 16) & known for name in ("SigBlk", "SigIgn")}
 
 
-def bits(*numbers: signal.Signals) -> int:
+def bits(*numbers: int) -> int:
     return sum(1 << (number - 1) for number in numbers)
 
 
