@@ -1,0 +1,1 @@
+"""The sync side: connections written by hand, pool and exchange generated."""
