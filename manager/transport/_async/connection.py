@@ -1,0 +1,321 @@
+"""A connection on an event loop; written by hand, as its sync twin is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, cast
+
+from manager.forks import fork_generation
+from manager.transport.exceptions import ConnectionLost, TransferTimedOut
+
+if TYPE_CHECKING:
+    import ssl
+
+    from manager.transport.deadlines import Limit
+    from manager.transport.http1 import ResponseParser
+
+__all__ = ["AsyncConnection"]
+
+# One read takes at most so much: the largest that a socket usually has ready.
+_READ: Final = 65_536
+# The server is held back while so many bytes of an answer wait to be read.
+_HIGH_WATER: Final = 262_144
+
+# What arrives is parsed before the next read begins, so one buffer serves all connections of a
+# thread. Windows' event loop reads in the background: there each connection has its own.
+_buffers = threading.local()
+
+
+def _buffer() -> memoryview:
+    if sys.platform == "win32":
+        return memoryview(bytearray(_READ))
+    buffer: memoryview | None = getattr(_buffers, "shared", None)
+    if buffer is None:
+        buffer = _buffers.shared = memoryview(bytearray(_READ))
+    return buffer
+
+
+class AsyncConnection(asyncio.BufferedProtocol):
+    """Carries one request and its answer at a time; docs/architecture.md has its states.
+
+    The event loop calls the methods of ``asyncio.BufferedProtocol``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_buffer",
+        "_deadline",
+        "_error",
+        "_fork",
+        "_has_ended",
+        "_is_aborted",
+        "_is_congested",
+        "_is_paused",
+        "_loop",
+        "_parser",
+        "_thread",
+        "_timer",
+        "_timer_due",
+        "_transport",
+        "_waiter",
+        "idle_since",
+    )
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._fork = fork_generation()
+        self._buffer = _buffer()
+        self._transport: asyncio.Transport | None = None
+        self._parser: ResponseParser | None = None
+        self._error: BaseException | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        self._deadline: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._has_ended = False
+        self._is_aborted = False
+        self._is_congested = False  # what was written waits to be sent
+        self._is_paused = False
+        self.idle_since: float = 0.0
+        """When it was last given back, on the monotonic clock."""
+
+    def begin(self, parser: ResponseParser) -> None:
+        """Have what arrives from now on parsed as the answer to the next request."""
+        self._parser = parser
+
+    def end(self) -> None:
+        """Expect nothing until the next request."""
+        self._parser = None
+        self._resume()
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        parser = self._parser
+        if parser is None:
+            self._has_ended = True  # nothing was asked
+            self._drop()
+            return
+        try:
+            parser.feed(self._buffer[:nbytes])
+            if len(parser.body) > 1 and sum(map(len, parser.body)) > _HIGH_WATER:
+                self._pause()
+        except BaseException as error:  # the event loop would only log it
+            self._fail(error)
+        self._wake()
+
+    def eof_received(self) -> None:
+        self._has_ended = True
+        if self._parser is not None:
+            try:
+                self._parser.feed_end()
+            except BaseException as error:
+                self._fail(error)
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            if self._error is None:
+                self._error = self._lost(exc)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._is_congested = True
+
+    def resume_writing(self) -> None:
+        self._is_congested = False
+        self._wake()
+
+    # What an exchange calls
+
+    async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
+        """Encrypt everything from here on; nothing may have arrived that was not asked for.
+
+        Raises:
+            OSError: The handshake failed.
+        """
+        assert self._transport is not None
+        self._parser = None
+        secured = await self._loop.start_tls(
+            self._transport, self, context, server_hostname=server_name
+        )
+        self._transport = secured
+        if secured is None or self._is_aborted:
+            raise ConnectionAbortedError("the connection was closed")
+
+    async def send(self, data: bytes, limit: Limit) -> None:
+        """Send bytes; return early if the server has answered without reading them all.
+
+        Raises:
+            TransferTimedOut: The server did not read in time.
+            ConnectionLost: The connection ended.
+            InvalidAnswer: The server sent something else than an answer.
+        """
+        self._check()
+        assert self._transport is not None
+        self._transport.write(data)
+        while self._is_congested and not (self._parser is not None and self._parser.has_head):
+            await self._wait(limit, "the server did not read the request in time")
+            self._check()
+
+    async def receive(self, limit: Limit) -> None:
+        """Wait until more of the answer has arrived, and parse it.
+
+        Raises:
+            TransferTimedOut: Nothing arrived in time.
+            ConnectionLost: The connection ended before the answer was complete.
+            InvalidAnswer: What arrived is not an answer.
+        """
+        self._check()
+        if self._is_paused:
+            self._resume()
+        await self._wait(limit, "the server sent nothing in time")
+        self._check()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._is_aborted or self._transport is None:
+            raise ConnectionLost("the connection was closed by this program")
+        if self._has_ended and not (self._parser is not None and self._parser.is_complete):
+            raise ConnectionLost("the server ended the connection")
+
+    async def _wait(self, limit: Limit, too_late: str) -> None:
+        self._arm(limit.seconds())
+        self._waiter = waiter = self._loop.create_future()
+        try:
+            is_in_time = await waiter
+        finally:
+            # the timer goes on: most waits are short, and it looks at the next one when it is due
+            self._waiter = self._deadline = None
+        if not is_in_time:
+            raise TransferTimedOut(too_late)
+
+    def _arm(self, seconds: float | None) -> None:
+        if seconds is None:
+            self._deadline = None
+            return
+        self._deadline = deadline = self._loop.time() + seconds
+        if self._timer is not None and self._timer_due <= deadline:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = deadline
+        self._timer = self._loop.call_at(deadline, self._look_at_deadline)
+
+    def _look_at_deadline(self) -> None:
+        self._timer = None
+        deadline, waiter = self._deadline, self._waiter
+        if deadline is None or waiter is None:
+            return
+        if deadline > self._loop.time():
+            self._timer_due = deadline
+            self._timer = self._loop.call_at(deadline, self._look_at_deadline)
+        elif not waiter.done():
+            waiter.set_result(False)
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(True)
+
+    def _pause(self) -> None:
+        if not self._is_paused and self._transport is not None:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._is_paused and self._transport is not None:
+            self._is_paused = False
+            if not self._transport.is_closing():
+                self._transport.resume_reading()
+
+    def _fail(self, error: BaseException) -> None:
+        self._error = error
+        self._drop()
+
+    def has_unread(self) -> bool:
+        """Whether something has arrived that was not read, the end of the connection included."""
+        parser = self._parser
+        if self._has_ended or (parser is not None and (parser.body or parser.is_complete)):
+            return True
+        # a busy event loop may have more to read than it knows
+        try:
+            poll = select.poll()
+            poll.register(self._descriptor(), select.POLLIN)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):
+            return True
+
+    def is_usable(self) -> bool:
+        """Whether another request may be sent: the idle connection has neither ended nor spoken."""
+        if self._is_aborted or self._has_ended or self._fork != fork_generation():
+            return False
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        # the event loop may not have looked since the server ended it
+        return transport.get_extra_info("ssl_object") is not None or not self.has_unread()
+
+    def _descriptor(self) -> int:
+        if self._transport is None:
+            raise ValueError("there is no connection")
+        descriptor: int = self._transport.get_extra_info("socket").fileno()
+        return descriptor
+
+    def abort(self) -> None:
+        """End the connection, from any thread: who waits for it wakes up, the server stops.
+
+        In a forked child nothing happens: the connection is the parent's.
+        """
+        self._is_aborted = True
+        if self._fork != fork_generation() or self._transport is None:
+            return
+        if threading.get_ident() != self._thread or not self._loop.is_running():
+            self._shut_down()  # at once, however busy the event loop is
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            # not directly: the garbage collector calls this too, in the middle of anything
+            self._loop.call_soon_threadsafe(self._drop)
+
+    def _shut_down(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            # of a copy: what event loops hand out cannot always be shut down
+            with socket.socket(fileno=os.dup(self._descriptor())) as same:
+                same.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """End the connection and free its descriptor; nobody may be waiting for it."""
+        self._is_aborted = True
+        self._drop()
+
+    def _drop(self) -> None:
+        if self._fork == fork_generation() and self._transport is not None:
+            with contextlib.suppress(RuntimeError):  # the event loop is closed
+                self._transport.abort()
+
+    def _lost(self, error: Exception | None) -> ConnectionLost:
+        if self._is_aborted:
+            return ConnectionLost("the connection was closed by this program")
+        if error is None:
+            return ConnectionLost("the server ended the connection")
+        words = error.strerror if isinstance(error, OSError) else None
+        lost = ConnectionLost(words or str(error) or type(error).__name__)
+        lost.__cause__ = error
+        return lost

@@ -1,0 +1,96 @@
+"""From a route to a connection: dialling, the tunnel, TLS; written by hand, as its sync twin."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from manager.transport._async.connection import AsyncConnection
+from manager.transport._async.dial import dial_async
+from manager.transport.deadlines import Limit
+from manager.transport.exceptions import ConnectFailed, ConnectTimedOut
+from manager.transport.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Callable
+
+    from manager.transport.route import Route
+
+__all__ = ["open_connection_async"]
+
+_NO_LIMIT = Limit(None, None)
+
+
+async def open_connection_async(
+    route: Route, context: Callable[[], ssl.SSLContext], seconds: float | None
+) -> AsyncConnection:
+    """Return a connection to the server.
+
+    Args:
+        route: The way there.
+        context: Returns how TLS is to be done.
+        seconds: How long all of it may take; None for any time.
+
+    Raises:
+        ConnectTimedOut: It took longer.
+        ConnectFailed: It cannot be made.
+    """
+    if not route.is_secure and route.tunnel is None:
+        return await _adopt(await dial_async(route.host, route.port, seconds))
+    try:
+        async with asyncio.timeout(seconds):
+            sock = await dial_async(route.host, route.port, None)
+            first = context() if route.is_secure else None
+            connection = await _adopt(sock, first, route.host if first else None)
+            if route.tunnel is not None:
+                await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
+                await _secure(connection, context(), route.server_host)
+            return connection
+    except TimeoutError:
+        raise ConnectTimedOut(f"no connection to {route.server_host} in time") from None
+
+
+async def _adopt(
+    sock: socket.socket, context: ssl.SSLContext | None = None, name: str | None = None
+) -> AsyncConnection:
+    loop = asyncio.get_running_loop()
+    try:
+        _, connection = await loop.create_connection(
+            AsyncConnection, sock=sock, ssl=context, server_hostname=name
+        )
+    except (OSError, ValueError) as error:
+        sock.close()
+        raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
+    except BaseException:
+        sock.close()
+        raise
+    return connection
+
+
+async def _dig(connection: AsyncConnection, tunnel: Tunnel) -> None:
+    try:
+        connection.begin(tunnel.answer)
+        await connection.send(tunnel.request, _NO_LIMIT)
+        while not tunnel.answer.has_head:
+            await connection.receive(_NO_LIMIT)
+        tunnel.check()
+    except BaseException:
+        connection.close()
+        raise
+
+
+async def _secure(connection: AsyncConnection, context: ssl.SSLContext, name: str) -> None:
+    try:
+        await connection.start_tls(context, name)
+    except (OSError, ValueError) as error:
+        connection.close()
+        raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "verify_message", "") or error) or type(error).__name__
