@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from manager.forks import keep, renew_in_children
+from manager.forks import renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,7 +62,6 @@ class InFlight(Generic[StreamT]):
 
     def after_fork(self) -> None:
         """In a forked child: begin new books, with a lock that nobody holds."""
-        keep(*self._forgotten)
         self._forgotten = deque()
         self._begin_books()
 
@@ -108,12 +107,12 @@ class InFlight(Generic[StreamT]):
         with self._lock:
             return list(self._streams)
 
-    def forgot(self, response: Any) -> None:
-        """Note an answer whose stream nobody holds any more; called by the garbage collector."""
-        self._forgotten.append(response)
+    def forgot(self, call: Any) -> None:
+        """Note a call whose stream nobody holds any more; called by the garbage collector."""
+        self._forgotten.append(call)
 
     def take_forgotten(self) -> Iterator[Any]:
-        """Yield such answers, each once, to be closed."""
+        """Yield such calls, each once: the garbage collector is no place to report their end."""
         while True:
             try:
                 yield self._forgotten.popleft()

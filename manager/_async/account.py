@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     )
 
     from manager._async.session import AsyncSession
-    from manager.retry import RetryInput
+    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["AsyncAccountMethods"]

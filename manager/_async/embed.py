@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from manager._async.embeddings import AsyncEmbedStream
     from manager._async.session import AsyncSession
-    from manager.retry import RetryInput
+    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import KeepAlive
 

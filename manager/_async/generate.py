@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from manager._async.session import AsyncSession
     from manager._async.streams import AsyncGenerateStream
-    from manager.retry import RetryInput
+    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
 

@@ -22,7 +22,7 @@ from manager.errors import (
 )
 from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
-from manager.http import http_settings
+from manager.transport.settings import http_settings
 from manager.logs import CallLog, check_level, configure_logging
 from manager.waiting_async import (
     home_async,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         Verbosity,
     )
     from manager.events import Events
-    from manager.http import HttpSettings
+    from manager.transport.settings import HttpSettings
     from manager.supervisor.states import Snapshot
 
     Changes: TypeAlias = tuple[ConfigChange, ...]

@@ -17,7 +17,7 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.events import Events
-from manager.http import http_settings
+from manager.transport.settings import http_settings
 from manager.in_flight import InFlight
 from manager.logs import configure_logging
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from manager._async.lines import AsyncLines
     from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
-    from manager.retry import RetryInput
+    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["AsyncSession"]

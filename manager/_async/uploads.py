@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manager._async.transport import AsyncTransport
-    from manager.retry import RetryInput
+    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
 
 __all__ = ["digests_of", "upload_missing"]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from manager._sync.embeddings import EmbedStream
     from manager._sync.session import Session
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import KeepAlive
 
 __all__ = ["EmbedMethods"]

@@ -71,9 +71,9 @@ class OllamaManager(
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        self.aclose()
 
-    def close(self) -> None:
+    def aclose(self) -> None:
         """End this manager: its streams, its connections and its lease on the server."""
         self._session.close()
 

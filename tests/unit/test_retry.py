@@ -34,7 +34,7 @@ from manager.errors import (
 from manager.events import Events
 from manager.failures import error_from_status
 from manager.logs import CallLog
-from manager.retry import decide
+from manager.transport.retry import decide
 from manager.timeouts import ResolvedTimeouts
 
 if TYPE_CHECKING:

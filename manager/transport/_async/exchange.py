@@ -204,6 +204,11 @@ class AsyncExchange:
         self.abort()
         return True
 
+    def keep_for_parent(self) -> None:
+        """In a forked child: leave the connection to the parent."""
+        if self._connection is not None:
+            self._connection.keep_for_parent()
+
     async def release(self) -> None:
         """Give the connection back if the answer was read to its end, else close it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
@@ -33,7 +33,12 @@ class ClientSettings:
     trust_env: bool
     max_connections: int | None
     max_keepalive: int | None
-    joins_chunks: bool
+    transport: Literal["auto", "httpx"]
+
+    @property
+    def needs_httpx(self) -> bool:
+        """Whether httpx carries the calls: it was asked for, or the way there is beyond ours."""
+        return self.transport == "httpx"
 
     def ssl_context(self) -> ssl.SSLContext | bool:
         """Return how to check certificates.
@@ -111,7 +116,7 @@ def http_settings(config: ManagerConfig) -> HttpSettings:
             trust_env=client.trust_env and not address.is_loopback,
             max_connections=client.max_connections,
             max_keepalive=client.max_keepalive,
-            joins_chunks=client.transport == "auto",
+            transport=client.transport,
         ),
         timeouts=ResolvedTimeouts(
             connect=client.connect_timeout,

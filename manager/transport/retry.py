@@ -1,10 +1,13 @@
-"""Whether a failed request is sent again, and after how long: a decision, never a sleep."""
+"""Whether a failed request is sent again, and after how long: a decision, never a sleep.
+
+``error.retryable`` decides; a failed call waits, backs off and gives up by the policy.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
@@ -14,8 +17,6 @@ from manager.errors import (
     ConfigError,
     InvalidRequestError,
     RequestTimeoutError,
-    ServerBusyError,
-    ServerUnavailableError,
 )
 from manager.spelling import did_you_mean
 
@@ -28,13 +29,12 @@ if TYPE_CHECKING:
         OllamaManagerError,
     )
 
-__all__ = ["RetryDecision", "RetryInput", "decide", "resolve_retry"]
+__all__ = ["RetryDecision", "RetryHistory", "RetryInput", "decide", "resolve_retry"]
 
 RetryInput: TypeAlias = "RetryConfig | RetrySettings | Literal[False, Default.DEFAULT]"
 """The rules of one call: a record, the keys that differ from the configuration, False for none."""
 
 _MAX_RETRY_AFTER = 60.0
-_RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
 
 
 def resolve_retry(retry: RetryInput, configured: RetryConfig) -> RetryConfig:
@@ -144,10 +144,59 @@ def _was_never_sent(error: OllamaManagerError) -> bool:
 
 
 def _is_passing(error: OllamaManagerError) -> bool:
-    if isinstance(error, ServerUnavailableError):
-        return error.retryable
-    if isinstance(error, ServerBusyError):
-        return True
-    if isinstance(error, APIError):
-        return error.status_code in _RETRIED_STATUSES or error.retryable
-    return False
+    # after a timeout, a retry is for the caller to decide: the time that he allowed is spent
+    return error.retryable and not isinstance(error, RequestTimeoutError)
+
+
+class RetryHistory:
+    """What was tried in one call, and failed.
+
+    Attributes:
+        tried: Each failed attempt, as data for the last error.
+        failures: How many there were since the call last made progress.
+        waited: Seconds that were spent waiting for the server since then; no budget counts them.
+    """
+
+    __slots__ = ("_failing_since", "failures", "tried", "waited")
+
+    def __init__(self) -> None:
+        self.tried: list[dict[str, Any]] = []
+        self.failures: int = 0
+        self.waited: float = 0.0
+        self._failing_since: float | None = None
+
+    def add(self, error: OllamaManagerError, attempt: int, elapsed: float) -> None:
+        """Note a failed attempt, ``elapsed`` seconds after the call began."""
+        self.failures += 1  # one that was not even sent, for want of a server, counts too
+        if self._failing_since is None:
+            self._failing_since, self.waited = elapsed, 0.0
+        self.tried.append(
+            {
+                "attempt": attempt,
+                "code": error.code,
+                "message": error.message,
+                "after_seconds": round(elapsed, 3),
+                **({} if error.status_code is None else {"status_code": error.status_code}),
+            }
+        )
+
+    def elapsed(self, elapsed: float) -> float:
+        """Return the seconds since the first failure, without waits for the server."""
+        since = elapsed if self._failing_since is None else self._failing_since
+        return elapsed - since - self.waited
+
+    def restart(self) -> None:
+        """Count the failures afresh."""
+        self.failures, self._failing_since = 0, None
+
+    def was_lost_each_time(self) -> bool:
+        """Whether there were several failures, all of them lost connections."""
+        lost = all(tried["code"] == "connection_lost" for tried in self.tried)
+        return self.failures > 1 and lost
+
+    def explain(self, error: OllamaManagerError) -> None:
+        """Add what was tried to the last error, if that was more than once."""
+        if len(self.tried) > 1:
+            error.details["tried"] = self.tried
+            for tried in self.tried:
+                error.add_note("attempt {attempt}, {after_seconds} s: {message}".format(**tried))

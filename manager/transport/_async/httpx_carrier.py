@@ -1,0 +1,5 @@
+"""Stub."""
+
+
+class AsyncHttpxCarrier:
+    def __init__(self, settings: object) -> None: ...
