@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ollama_api.api.inference import chat
 
 from manager import OllamaManager
-from manager.calls import Call
+from manager.transport.call import Call
 from manager.config import RetryConfig
 from manager.events import Events
 from manager.logs import CallLog

@@ -38,7 +38,10 @@ class _Waiter(Protocol):
 
 
 class _Asked(_Waiter, Protocol):
+    @property
+    def call(self) -> object: ...
     def resend(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class InFlight(Generic[StreamT]):
@@ -137,6 +140,13 @@ class InFlight(Generic[StreamT]):
             waiting = call.waiting()
             if waiting and waiting.model == model and waiting.operation in _MADE_BY_RUNNERS:
                 call.resend()
+
+    def abort(self, call: object) -> None:
+        """End the attempts of a call whose answer has not begun; from any thread."""
+        with self._lock:
+            asked = [attempt for attempt in self._asked if attempt.call is call]
+        for attempt in asked:
+            attempt.abort()
 
     def report(self) -> dict[str, Any]:
         """Return who waits for a runner, and which models' answers were left, both for how long.

@@ -35,6 +35,7 @@ NAMES: Mapping[str, str] = {
     "AsyncConnection": "Connection",
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
+    "aclose": "close",
     "any_done_async": "any_done_sync",
     "begin_async": "begin_sync",
     "check_home_async": "check_home_sync",

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from manager.in_flight import Waiting
+from manager.transport.exceptions import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Mapping
@@ -59,6 +60,8 @@ class AsyncAttempt:
         call.begin_attempt(lambda: exchange.sent_headers)
         in_flight.asked(self)
         try:
+            if call.is_over:  # its stream was closed while it waited to be sent again
+                raise ConnectionLost("the stream was closed")
             content = cast("bytes | AsyncIterable[bytes] | None", call.request.content)
             await exchange.open(call.body if content is None else content, call.deadlines)
         finally:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from manager.in_flight import Waiting
+from manager.transport.exceptions import ConnectionLost
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,6 +59,8 @@ class Attempt:
         call.begin_attempt(lambda: exchange.sent_headers)
         in_flight.asked(self)
         try:
+            if call.is_over:  # its stream was closed while it waited to be sent again
+                raise ConnectionLost("the stream was closed")
             content = cast("bytes | Iterable[bytes] | None", call.request.content)
             exchange.open(call.body if content is None else content, call.deadlines)
         finally:

@@ -308,6 +308,7 @@ class Lines(Generic[T]):
             self._cancelled = True
             self._closed = True
             self._finish()
+        self._in_flight.abort(self.call)  # which may be under way once more
         self._attempt.abort()
         if self._home is not home_sync():
             return  # it has been ended; what is left of it belongs to another event loop

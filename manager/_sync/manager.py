@@ -71,9 +71,9 @@ class OllamaManager(
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.aclose()
+        self.close()
 
-    def aclose(self) -> None:
+    def close(self) -> None:
         """End this manager: its streams, its connections and its lease on the server."""
         self._session.close()
 

@@ -57,6 +57,7 @@ class Call(Generic[T]):
     """
 
     __slots__ = (
+        "__weakref__",
         "_absence_is_answer",
         "_body",
         "_history",

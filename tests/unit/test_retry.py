@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ollama_api.api.models import list_models
 
-from manager.calls import Call
+from manager.transport.call import Call
 from manager.config import RetryConfig
 from manager.errors import (
     APIError,
@@ -208,7 +208,7 @@ def test_the_budget_begins_with_the_first_failure_and_excuses_a_killed_runner(
         log=CallLog("off"),
     )
     now = 1000.0
-    monkeypatch.setattr("manager.calls.time.monotonic", lambda: now)
+    monkeypatch.setattr("manager.transport.deadlines.time.monotonic", lambda: now)
     lost = ServerUnavailableError("lost", code="connection_lost")
     now += 100  # the answer was long in the making
     assert call.delay_after(lost, supervised=True) == 0.0
