@@ -47,8 +47,7 @@ class _Asked(_Waiter, Protocol):
 class InFlight(Generic[StreamT]):
     """Counts requests and remembers open streams, from any thread.
 
-    A forgotten stream does not count for ever: it is held weakly. In a forked child the books
-    are empty: what is under way is its parent's.
+    In a forked child the books are empty: what is under way is its parent's.
     """
 
     def __init__(self) -> None:
@@ -58,8 +57,9 @@ class InFlight(Generic[StreamT]):
 
     def _begin_books(self) -> None:
         self._lock = threading.RLock()  # a stream may be forgotten at any moment, even this one
-        self._calls = 0
-        self._asked: set[_Asked] = set()
+        # Weakly: what is dropped, as by an interrupt at a bad moment, does not count for ever.
+        self._calls: set[weakref.ref[object]] = set()
+        self._asked: weakref.WeakSet[_Asked] = weakref.WeakSet()
         self._streams: weakref.WeakSet[StreamT] = weakref.WeakSet()
         self._left: dict[str, float] = {}
 
@@ -71,17 +71,15 @@ class InFlight(Generic[StreamT]):
     def count(self) -> int:
         """Return how many requests have been sent and not been answered in full."""
         with self._lock:
-            return self._calls + len(self._streams)
+            return len(self._calls) + len(self._streams)
 
-    def begin(self) -> None:
-        """Note that a call begins."""
-        with self._lock:
-            self._calls += 1
+    def begin(self, call: object) -> None:
+        """Note that a call is under way."""
+        self._calls.add(weakref.ref(call, self._calls.discard))
 
-    def end(self) -> None:
-        """Note that a call has ended."""
-        with self._lock:
-            self._calls = max(0, self._calls - 1)  # a forked child may end what its parent began
+    def end(self, call: object) -> None:
+        """Note that it is not any more; a second time does nothing."""
+        self._calls.discard(weakref.ref(call))
 
     def asked(self, call: _Asked) -> None:
         """Note that a request has been sent, and its answer is waited for."""

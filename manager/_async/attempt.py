@@ -30,7 +30,7 @@ class AsyncAttempt:
         slots: Where the slot is from.
     """
 
-    __slots__ = ("_exchange", "_slot", "_slots", "call")
+    __slots__ = ("__weakref__", "_exchange", "_slot", "_slots", "call")
 
     def __init__(
         self, call: Call[Any], exchange: AsyncCarried, slot: Slot, slots: SlotQueue
@@ -58,8 +58,8 @@ class AsyncAttempt:
         """
         call, exchange = self.call, self._exchange
         call.begin_attempt(lambda: exchange.sent_headers)
-        in_flight.asked(self)
         try:
+            in_flight.asked(self)
             if call.is_over:  # its stream was closed while it waited to be sent again
                 raise ConnectionLost("the stream was closed")
             content = cast("bytes | AsyncIterable[bytes] | None", call.request.content)

@@ -31,7 +31,7 @@ class Attempt:
         slots: Where the slot is from.
     """
 
-    __slots__ = ("_exchange", "_slot", "_slots", "call")
+    __slots__ = ("__weakref__", "_exchange", "_slot", "_slots", "call")
 
     def __init__(self, call: Call[Any], exchange: Carried, slot: Slot, slots: SlotQueue) -> None:
         self.call = call
@@ -57,8 +57,8 @@ class Attempt:
         """
         call, exchange = self.call, self._exchange
         call.begin_attempt(lambda: exchange.sent_headers)
-        in_flight.asked(self)
         try:
+            in_flight.asked(self)
             if call.is_over:  # its stream was closed while it waited to be sent again
                 raise ConnectionLost("the stream was closed")
             content = cast("bytes | Iterable[bytes] | None", call.request.content)

@@ -155,7 +155,7 @@ class Transport:
                     try:
                         return self._answer(call)
                     finally:
-                        self._in_flight.end()
+                        self._in_flight.end(call)
                 except OllamaManagerError as error:
                     if call.was_done_before(error):
                         call.finish(404, 0, {}, None)
@@ -222,7 +222,7 @@ class Transport:
                     try:
                         return begin(self._attempt(call))
                     finally:
-                        self._in_flight.end()
+                        self._in_flight.end(call)
                 except OllamaManagerError as error:
                     self._pause(call, error)
 
@@ -282,10 +282,10 @@ class Transport:
                 raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
                 raise self._is_closed(call)
-            self._in_flight.begin()  # first: whoever drains has to see it before it is sent
+            self._in_flight.begin(call)  # first: whoever drains has to see it before it is sent
             if self._server.is_ready:
                 return
-            self._in_flight.end()
+            self._in_flight.end(call)
             self._server.ready(call)
 
     def _is_closed(self, call: Call[Any]) -> ServerUnavailableError:

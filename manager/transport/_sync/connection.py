@@ -198,7 +198,9 @@ class Connection:
         self._socket.close()
 
     def __del__(self) -> None:
-        self._socket.close()  # of a stream that was forgotten
+        sock: socket.socket | None = getattr(self, "_socket", None)
+        if sock is not None:
+            sock.close()  # of a stream that was forgotten
 
     def _lost(self, error: OSError) -> ConnectionLost:
         if self._is_aborted:
