@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from manager.calls import Call
-    from manager.http import ClientSettings
     from manager.in_flight import InFlight
+    from manager.transport.settings import ClientSettings
 
 __all__ = ["AsyncHttpClient", "limits_now"]
 

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from manager._async.server import AsyncServer
     from manager.events import Events
-    from manager.http import HttpSettings
     from manager.in_flight import InFlight
     from manager.logs import CallLog
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.settings import HttpSettings
 
 __all__ = ["AsyncTransport"]
 

@@ -18,9 +18,9 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.events import Events
-from manager.http import http_settings
 from manager.in_flight import InFlight
 from manager.logs import configure_logging
+from manager.transport.settings import http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

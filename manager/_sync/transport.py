@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from manager._sync.server import Server
     from manager.events import Events
-    from manager.http import HttpSettings
     from manager.in_flight import InFlight
     from manager.logs import CallLog
     from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.settings import HttpSettings
 
 __all__ = ["Transport"]
 

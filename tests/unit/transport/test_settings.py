@@ -7,10 +7,10 @@ import pytest
 
 from manager.config import resolve_config
 from manager.errors import ConfigError
-from manager.http import http_settings
+from manager.transport.settings import http_settings
 
 if TYPE_CHECKING:
-    from manager.http import HttpSettings
+    from manager.transport.settings import HttpSettings
 
 LOCAL = ["127.0.0.1:1", "localhost:1", "[::1]:1", "0.0.0.0:1", "127.9.9.9:1", "127.0.0.1:1/path"]
 REMOTE = ["http://gpu-box:1", "http://10.0.0.1:1", "http://gpu-box:1/path"]
