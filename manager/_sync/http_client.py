@@ -175,13 +175,18 @@ def limits_now(call: Call[Any]) -> dict[str, float | None]:
 
 
 def _make_client(settings: ClientSettings) -> httpx.Client:
+    context = settings.ssl_context() if settings.secure else None
+    proxy, source = None, ""
+    if settings.proxy is not None:
+        source, by_tls = settings.proxy.source, settings.proxy.scheme == "https"
+        proxy = httpx.Proxy(settings.proxy.url, ssl_context=context if by_tls else None)
     try:
         client = httpx.Client(
             base_url=settings.base_url,
             headers=settings.headers,
-            verify=settings.ssl_context(),
-            proxy=settings.proxy,
-            trust_env=settings.trust_env,
+            verify=context or False,
+            proxy=proxy,
+            trust_env=False,  # the settings have what it says
             limits=httpx.Limits(
                 max_connections=settings.max_connections,
                 max_keepalive_connections=settings.max_keepalive,
@@ -189,15 +194,14 @@ def _make_client(settings: ClientSettings) -> httpx.Client:
         )
     except ImportError as error:
         raise ConfigError(
-            "a SOCKS proxy needs the package socksio, which is not installed",
+            f"{source} names a SOCKS proxy, which needs the package socksio: it is not installed",
             hint="pip install 'httpx[socks]'",
-            key="client.proxy",
         ) from error
     with contextlib.suppress(ImportError):  # an httpx that does without httpcore
         from manager._sync.network import connect_in_time, join_chunks
 
         connect_in_time(client)
-        if settings.joins_chunks:
+        if settings.transport == "auto":
             join_chunks(client)
     return client
 

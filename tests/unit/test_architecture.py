@@ -22,7 +22,7 @@ PURE = """
     extra_body hold hosts images in_flight json_values keep_alive messages missing
     model_requests names narrowing ndjson options progress quantities redaction requests retry
     schemas server_settings shown since spelling status timeouts tool_functions tools types
-    transport/settings turns version
+    config/proxy_url transport/no_proxy transport/settings turns version
 """.split()  # noqa: SIM905
 IO = {
     "anyio",
