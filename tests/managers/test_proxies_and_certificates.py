@@ -9,7 +9,7 @@ import pytest
 
 from manager import ConfigError, OllamaManagerError
 
-from .hostile_server import Hostile, fine
+from .hostile_server import Hostile, fine, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,3 +249,17 @@ async def test_a_key_that_names_no_certificates(make: Make, key: str, tmp_path: 
             await ask(make, "https://far.invalid", proxy=url_of(proxy), **{key: path})
         assert caught.value.details["key"] == f"client.{key}"
         assert path in str(caught.value)
+
+
+# Headers
+
+
+async def test_a_header_is_sent_once(make: Make) -> None:
+    headers = {"User-Agent": "mine", "ACCEPT": "text/plain", "X-Padded": " \tvalue "}
+    with Hostile(says(b'{"version": "1"}')) as server:
+        async with make(host=server.host, retry=ONCE, headers=headers) as m:
+            await m.version()
+    lines = [line.lower() for line in server.heads[0].split("\r\n")[1:]]
+    for field in ("user-agent: mine", "accept: text/plain", "x-padded: value"):
+        name = field.partition(":")[0]
+        assert [line for line in lines if line.partition(":")[0] == name] == [field]
