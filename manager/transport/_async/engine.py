@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from manager.transport._async.exchange import AsyncExchange
 from manager.transport._async.opening import open_connection_async
@@ -75,7 +75,7 @@ class AsyncEngine:
     def _ssl_context(self) -> ssl.SSLContext:
         with self._making_context:  # it takes up to a tenth of a second
             if self._context is None:
-                self._context = cast("ssl.SSLContext", self._settings.ssl_context())
+                self._context = self._settings.ssl_context()
             return self._context
 
     def abort_all(self) -> None:
