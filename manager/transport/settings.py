@@ -53,8 +53,13 @@ class ClientSettings:
     @property
     def needs_httpx(self) -> bool:
         """Whether httpx carries the calls: it was asked for, or the way there is beyond ours."""
-        by_socks = self.proxy is not None and self.proxy.scheme not in ("http", "https")
-        return self.transport == "httpx" or by_socks
+        if self.transport == "httpx":
+            return True
+        if self.proxy is None:
+            return False
+        # SOCKS; or TLS with the server inside of TLS with the proxy
+        is_https = self.base_url.startswith("https:")
+        return self.proxy.scheme != "http" and (is_https or self.proxy.scheme != "https")
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the context for TLS, which is made by the first call: that takes tens of ms.

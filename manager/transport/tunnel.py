@@ -5,8 +5,13 @@ Source: RFC 9110 section 9.3.6.
 
 from __future__ import annotations
 
-from manager.transport.exceptions import ProxyFailed
+from typing import TYPE_CHECKING
+
+from manager.transport.exceptions import ConnectFailed, ConnectionLost, ProxyFailed
 from manager.transport.http1 import ResponseParser
+
+if TYPE_CHECKING:
+    from manager.transport.exceptions import TransportError
 
 __all__ = ["Tunnel"]
 
@@ -43,3 +48,15 @@ class Tunnel:
         }
         reason = f": {reasons[status]}" if status in reasons else ""
         raise ProxyFailed(f"the proxy refused the connection with status {status}{reason}", status)
+
+    @staticmethod
+    def broke(error: TransportError, *, by_us: bool) -> TransportError:
+        """Return the error for a connection that ended before the proxy had answered properly.
+
+        Args:
+            error: What happened to it.
+            by_us: Whether this program has ended it.
+        """
+        if by_us:
+            return ConnectionLost(str(error))
+        return ConnectFailed(f"the proxy did not connect to the server: {error}")

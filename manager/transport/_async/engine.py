@@ -14,6 +14,7 @@ from manager.transport.route import route_to
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from manager.transport._async.connection import AsyncConnection
     from manager.transport.deadlines import Deadlines
@@ -36,9 +37,7 @@ class AsyncEngine:
         self._route = route_to(settings)
         self._context: ssl.SSLContext | None = None
         self._making_context = threading.Lock()
-        self._fields = field_lines(
-            [("Host", self._route.authority), *settings.headers.items()]
-        )
+        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -57,20 +56,28 @@ class AsyncEngine:
             fields += field_lines([("Cookie", cookies)])
         return AsyncExchange(self, method, self._route.prefix + path, fields)
 
-    async def connection(self, deadlines: Deadlines) -> AsyncConnection:
+    async def connection(
+        self, deadlines: Deadlines, made: Callable[[AsyncConnection], object]
+    ) -> AsyncConnection:
         """Return an idle connection, or a new one.
+
+        Args:
+            deadlines: How long that may take.
+            made: Called with a new one as soon as it can be aborted.
 
         Raises:
             ConnectTimedOut: There was none in time.
             ConnectFailed: None can be made.
+            ConnectionLost: It was aborted.
         """
-        connection = self.pool.take()
-        if connection is None:
-            connection = await open_connection_async(
-                self._route, self._ssl_context, deadlines.connecting()
-            )
+
+        def note(connection: AsyncConnection) -> None:
             self.pool.add(connection)
-        return connection
+            made(connection)
+
+        return self.pool.take() or await open_connection_async(
+            self._route, self._ssl_context, deadlines.connecting(), note
+        )
 
     def _ssl_context(self) -> ssl.SSLContext:
         with self._making_context:  # it takes up to a tenth of a second

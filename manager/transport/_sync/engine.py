@@ -15,6 +15,7 @@ from manager.transport.route import route_to
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from manager.transport._sync.connection import Connection
     from manager.transport.deadlines import Deadlines
@@ -56,18 +57,26 @@ class Engine:
             fields += field_lines([("Cookie", cookies)])
         return Exchange(self, method, self._route.prefix + path, fields)
 
-    def connection(self, deadlines: Deadlines) -> Connection:
+    def connection(self, deadlines: Deadlines, made: Callable[[Connection], object]) -> Connection:
         """Return an idle connection, or a new one.
+
+        Args:
+            deadlines: How long that may take.
+            made: Called with a new one as soon as it can be aborted.
 
         Raises:
             ConnectTimedOut: There was none in time.
             ConnectFailed: None can be made.
+            ConnectionLost: It was aborted.
         """
-        connection = self.pool.take()
-        if connection is None:
-            connection = open_connection(self._route, self._ssl_context, deadlines.connecting())
+
+        def note(connection: Connection) -> None:
             self.pool.add(connection)
-        return connection
+            made(connection)
+
+        return self.pool.take() or open_connection(
+            self._route, self._ssl_context, deadlines.connecting(), note
+        )
 
     def _ssl_context(self) -> ssl.SSLContext:
         with self._making_context:  # it takes up to a tenth of a second
