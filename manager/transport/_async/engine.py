@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from manager.forks import keep
 from manager.transport._async.exchange import AsyncExchange
 from manager.transport._async.opening import open_connection_async
 from manager.transport._async.pool import AsyncPool
 from manager.transport.cookies import Cookies
 from manager.transport.http1 import field_lines
 from manager.transport.route import route_to
+from manager.waiting_async import before_end_async
 
 if TYPE_CHECKING:
     import ssl
@@ -36,6 +38,7 @@ class AsyncEngine:
         self._settings = settings
         self._route = route_to(settings)
         self._context: ssl.SSLContext | None = None
+        self._before_end: object = None
         self._making_context = threading.Lock()
         self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
         if self._route.tunnel is None:
@@ -75,6 +78,8 @@ class AsyncEngine:
             self.pool.add(connection)
             made(connection)
 
+        if self._before_end is None:
+            self._before_end = before_end_async(self.pool.abort_all)
         return self.pool.take() or await open_connection_async(
             self._route, self._ssl_context, deadlines.connecting(), note
         )
@@ -95,4 +100,5 @@ class AsyncEngine:
 
     def keep_for_parent(self) -> None:
         """In a forked child: leave the connections to the parent."""
+        keep(self._before_end)
         self.pool.keep_for_parent()

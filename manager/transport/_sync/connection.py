@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import sys
@@ -24,6 +25,8 @@ __all__ = ["Connection"]
 _READ: Final = 65_536
 # So much of a request fits into the buffers on its way: it is sent without looking for an answer.
 _SMALL: Final = 65_536
+# Reads that empty the system's buffer, which has 6 MiB on Linux; the server may send meanwhile.
+_MAX_DRAINED: Final = 200
 # Shutting a socket down wakes a blocked reader on Linux; elsewhere that has not been shown.
 _SLICE: Final = None if sys.platform == "linux" else 1.0
 
@@ -236,10 +239,27 @@ class Connection:
         """
         if self._fork == fork_generation():
             self._is_aborted = True
-            with self._ending, contextlib.suppress(OSError):
-                # SSLSocket's own method would drop the TLS layer under a blocked reader, which
-                # would then receive the raw records
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+            with self._ending:
+                with contextlib.suppress(OSError):
+                    self._make_room()
+                with contextlib.suppress(OSError):
+                    self._shut_down()
+
+    def _make_room(self) -> None:
+        """Read what nobody will: a server that waits for room would not find out about the end."""
+        # A copy has no timeout of its own, so this never waits.
+        with socket.socket(fileno=os.dup(self._socket.fileno())) as same:
+            for _ in range(_MAX_DRAINED):
+                try:
+                    if not same.recv(_READ, socket.MSG_DONTWAIT):
+                        break
+                except BlockingIOError:
+                    break
+
+    def _shut_down(self) -> None:
+        # SSLSocket's own method would drop the TLS layer under a blocked reader, which would then
+        # receive the raw records
+        socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the connection and free its descriptor; nobody may be waiting for it."""
@@ -247,8 +267,10 @@ class Connection:
         if self._fork != fork_generation():
             self.keep_for_parent()
             return
+        self._is_aborted = True
         with self._ending:
-            self.abort()
+            with contextlib.suppress(OSError):
+                self._shut_down()  # a forked child may hold the descriptor, too
             self._socket.close()
 
     def keep_for_parent(self) -> None:

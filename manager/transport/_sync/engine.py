@@ -6,12 +6,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from manager.forks import keep
 from manager.transport._sync.exchange import Exchange
 from manager.transport._sync.opening import open_connection
 from manager.transport._sync.pool import Pool
 from manager.transport.cookies import Cookies
 from manager.transport.http1 import field_lines
 from manager.transport.route import route_to
+from manager.waiting_sync import before_end_sync
 
 if TYPE_CHECKING:
     import ssl
@@ -37,6 +39,7 @@ class Engine:
         self._settings = settings
         self._route = route_to(settings)
         self._context: ssl.SSLContext | None = None
+        self._before_end: object = None
         self._making_context = threading.Lock()
         self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
         if self._route.tunnel is None:
@@ -74,6 +77,8 @@ class Engine:
             self.pool.add(connection)
             made(connection)
 
+        if self._before_end is None:
+            self._before_end = before_end_sync(self.pool.abort_all)
         return self.pool.take() or open_connection(
             self._route, self._ssl_context, deadlines.connecting(), note
         )
@@ -94,4 +99,5 @@ class Engine:
 
     def keep_for_parent(self) -> None:
         """In a forked child: leave the connections to the parent."""
+        keep(self._before_end)
         self.pool.keep_for_parent()
