@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from manager._async.embeddings import AsyncEmbedStream
     from manager._async.session import AsyncSession
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import KeepAlive
 
 __all__ = ["AsyncEmbedMethods"]

@@ -17,9 +17,9 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.events import Events
-from manager.transport.settings import http_settings
 from manager.in_flight import InFlight
 from manager.logs import configure_logging
+from manager.transport.settings import http_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from manager._async.lines import AsyncLines
     from manager.config import ConfigChange, ConfigSources, ManagerConfig, Verbosity
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["AsyncSession"]
 

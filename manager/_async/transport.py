@@ -137,9 +137,7 @@ class AsyncTransport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(
-            request, model, whole_wait(timeout), retry, absence_is_answer=True
-        )
+        call = self._begin(request, model, whole_wait(timeout), retry, absence_is_answer=True)
         try:
             await self._deliver(call)
         except APIError as error:
@@ -170,9 +168,7 @@ class AsyncTransport:
             content = await self._read(attempt)
         finally:
             await attempt.end()
-        answer = decode_answer(
-            call.request, content, attempts=call.attempts, **call.context
-        )
+        answer = decode_answer(call.request, content, attempts=call.attempts, **call.context)
         call.finish(attempt.status, len(content), attempt.headers, answer)
         return answer
 
@@ -342,9 +338,7 @@ class AsyncTransport:
                 left = _LOOK_INTERVAL if until is None else until - time.monotonic()
                 if left <= 0:
                     connections = client.settings.max_connections
-                    raise call.lost(
-                        ConnectionsInUse(), answering=False, connections=connections
-                    )
+                    raise call.lost(ConnectionsInUse(), answering=False, connections=connections)
                 await signal.wait(min(left, _LOOK_INTERVAL))
                 client.slots.grant_free_slots()
             if self._closed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -51,7 +51,7 @@ def route_to(settings: ClientSettings) -> Route:
     bracketed = f"[{server.host}]" if ":" in server.host else server.host
     authority = bracketed if server.port == default_port else f"{bracketed}:{server.port}"
     is_secure = server.scheme == "https"
-    proxy: Any = settings.proxy
+    proxy = settings.proxy
     if proxy is None:
         return Route(
             host=server.host,

@@ -19,10 +19,10 @@ ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path
 
 PURE = """
     accumulate arguments calls chunk_joining cloud_requests default defaults errors events
-    extra_body hold hosts http images in_flight json_values keep_alive messages missing
+    extra_body hold hosts images in_flight json_values keep_alive messages missing
     model_requests names narrowing ndjson options progress quantities redaction requests retry
     schemas server_settings shown since spelling status timeouts tool_functions tools types
-    turns version
+    config/proxy_url transport/no_proxy transport/settings turns version
 """.split()  # noqa: SIM905
 IO = {
     "anyio",

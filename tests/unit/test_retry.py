@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ollama_api.api.models import list_models
 
-from manager.transport.call import Call
 from manager.config import RetryConfig
 from manager.errors import (
     APIError,
@@ -34,8 +33,9 @@ from manager.errors import (
 from manager.events import Events
 from manager.failures import error_from_status
 from manager.logs import CallLog
-from manager.transport.retry import decide
 from manager.timeouts import ResolvedTimeouts
+from manager.transport.call import Call
+from manager.transport.retry import decide
 
 if TYPE_CHECKING:
     from manager.errors import (

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from manager.transport.content_coding import decoder_for
-from manager.transport.exceptions import ConnectionLost, NeverSent, TransportError
+from manager.transport.exceptions import ConnectionLost, NeverSent
 from manager.transport.http1 import ResponseParser, chunk, last_chunk, request_head
 
 if TYPE_CHECKING:
@@ -215,7 +215,11 @@ class AsyncExchange:
         Only the reader may do that. It does not wait, so that nothing can be lost by cancelling.
         """
         connection = self._connection
-        if connection is not None and self._parser.is_reusable and self._fate.acquire(blocking=False):
+        if (
+            connection is not None
+            and self._parser.is_reusable
+            and self._fate.acquire(blocking=False)
+        ):
             self._connection = None
             self._engine.pool.put(connection)
         else:
