@@ -18,11 +18,11 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls chunk_joining cloud_requests default defaults errors events
-    extra_body hold hosts http images in_flight json_values keep_alive messages missing
-    model_requests names narrowing ndjson options progress quantities redaction requests retry
-    schemas server_settings shown since spelling status timeouts tool_functions tools types
-    turns version
+    accumulate arguments calls chunk_joining cloud_requests default defaults embedding_arrays
+    embedding_lists errors events extra_body hold hosts http images in_flight json_values keep_alive
+    messages missing model_requests names narrowing ndjson options progress quantities redaction
+    requests retry schemas server_settings shown since spelling status timeouts tool_functions tools
+    types turns version
 """.split()  # noqa: SIM905
 IO = {
     "anyio",
@@ -230,6 +230,7 @@ HEAVY = {
     "ollama_api",
     "pydantic",
     "rich",
+    "simdjson",
     "typer",
     "watchdog",
     "asyncio",
@@ -302,7 +303,7 @@ def test_managers_leave_what_is_optional_alone() -> None:
         name.partition(".")[0]
         for name in modules_after("from manager import AsyncOllamaManager, OllamaManager")
     }
-    assert not loaded & {"numpy", "pydantic", "rich", "typer", "watchdog", "dateutil"}
+    assert not loaded & {"numpy", "pydantic", "rich", "simdjson", "typer", "watchdog", "dateutil"}
 
 
 def test_every_public_name_is_there() -> None:
