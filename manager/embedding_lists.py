@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+from attrs import evolve
 from ollama_api.models import EmbedResponse
 
-__all__ = ["decode_lists"]
+if TYPE_CHECKING:
+    from ollama_api.types import Request
+
+__all__ = ["decode_lists", "with_lists"]
 
 # What Ollama sends: told so, msgspec checks the numbers as it reads them.
 _ORDINARY: Final = msgspec.json.Decoder(
     dict[str, list[list[int | float]] | str | int | float | bool | None]
 )
+
+
+def with_lists(request: Request[EmbedResponse]) -> Request[EmbedResponse]:
+    """Return an embed request whose answer is decoded from its bytes, in one pass."""
+    return evolve(request, expects="text", decode=decode_lists)
 
 
 def decode_lists(content: bytes) -> EmbedResponse:

@@ -86,7 +86,7 @@ class AsyncEmbedMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        request = self._embed_request(model_name, body)
+        request = late.with_lists(self._embed_request(model_name, body))
         return await self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     async def embed_array(

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
     from manager.embedding_arrays import with_array as with_array
+    from manager.embedding_lists import with_lists as with_lists
     from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
@@ -80,6 +81,7 @@ _MODULES = {
     "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
     "manager.embedding_arrays": ("with_array",),
+    "manager.embedding_lists": ("with_lists",),
     "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (

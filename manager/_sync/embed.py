@@ -87,7 +87,7 @@ class EmbedMethods:
             extra_body=extra_body,
             option_kwargs=option_kwargs,
         )
-        request = self._embed_request(model_name, body)
+        request = late.with_lists(self._embed_request(model_name, body))
         return self._session.send(request, model=model_name, timeout=timeout, retry=retry)
 
     def embed_array(

@@ -53,17 +53,42 @@ async def test_without_numpy_nothing_is_sent(make: Make, monkeypatch: pytest.Mon
     assert not server.requests
 
 
+@pytest.mark.parametrize("method", ["embed", "embed_array"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            b'{"model":"m","embeddings":[[1,[2]]]}',
+            "embeddings[0][1]: expected a number, got a list",
+        ),
+        (b'{"model":5,"embeddings":[[1]]}', "model: expected a string, got 5"),
+        (b'{"model":"m"}', "embeddings: expected a list, got nothing"),
+        (b'{"model":"m","embeddings":[[1,2]', "truncated"),
+        (b'{"model":"m","embeddings":' + b"[" * 10**5, "recursion"),
+        (b'{"model":"\xff","embeddings":[[1]]}', "UTF-8"),
+        (b"", "expected an object, got null"),
+    ],
+    ids=["nested", "number", "missing", "truncated", "deep", "not UTF-8", "empty"],
+)
+async def test_a_wrong_answer(make: Make, method: str, content: bytes, message: str) -> None:
+    with Hostile(says(content)) as server:
+        async with using(make, server) as m:
+            with pytest.raises(ResponseDecodeError) as caught:
+                await getattr(m, method)("m", ["red", "blue"])
+    assert message in caught.value.message
+    assert caught.value.model == "m"
+    assert caught.value.attempts == 1
+    assert caught.value.text == content[:500].decode("utf-8", "replace")
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b'{"model":"m","embeddings":[[1,2],[3]]}', "embeddings[1]: expected 2 numbers"),
-        (b'{"model":"m","embeddings":[[1,[2]]]}', "embeddings[0][1]: expected a number"),
-        (b'{"model":"m","embeddings":[[1,2]', "truncated"),
         (b'{"model":"m","embeddings":[[' + b"9" * 400 + b"]]}", "a huge number"),
-        (b'{"model":"m","embeddings":' + b"[" * 10**5, "recursion"),
-        (b"", "expected an object, got null"),
     ],
-    ids=["ragged", "nested", "truncated", "huge", "deep", "empty"],
+    ids=["ragged", "huge"],
 )
 async def test_an_answer_that_is_no_array(make: Make, content: bytes, message: str) -> None:
     with Hostile(says(content)) as server:
