@@ -18,11 +18,14 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls chunk_joining cloud_requests default defaults errors events
-    extra_body hold hosts images in_flight json_values keep_alive messages missing
-    model_requests names narrowing ndjson options progress quantities redaction requests retry
-    schemas server_settings shown since spelling status timeouts tool_functions tools types
-    config/proxy_url transport/no_proxy transport/settings turns version
+    accumulate arguments cloud_requests config/proxy_url decoding default defaults
+    embedding_arrays embedding_lists errors events extra_body failures hosts images in_flight
+    json_values keep_alive messages missing model_requests names narrowing ndjson options
+    progress quantities redaction requests schemas server_settings shown since spelling status
+    timeouts tool_functions tools transport/addresses transport/call transport/content_coding
+    transport/cookies transport/deadlines transport/destination transport/error_mapping
+    transport/exceptions transport/http1 transport/no_proxy transport/observer transport/queue
+    transport/retry transport/route transport/settings transport/tunnel types version
 """.split()  # noqa: SIM905
 IO = {
     "anyio",
@@ -272,6 +275,7 @@ HEAVY = {
     "ollama_api",
     "pydantic",
     "rich",
+    "simdjson",
     "typer",
     "watchdog",
     "asyncio",
@@ -344,7 +348,7 @@ def test_managers_leave_what_is_optional_alone() -> None:
         name.partition(".")[0]
         for name in modules_after("from manager import AsyncOllamaManager, OllamaManager")
     }
-    assert not loaded & {"numpy", "pydantic", "rich", "typer", "watchdog", "dateutil"}
+    assert not loaded & {"numpy", "pydantic", "rich", "simdjson", "typer", "watchdog", "dateutil"}
 
 
 def test_every_public_name_is_there() -> None:
