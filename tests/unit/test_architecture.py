@@ -22,7 +22,7 @@ PURE = """
     extra_body hold hosts http images in_flight json_values keep_alive messages missing
     model_requests names narrowing ndjson options progress quantities redaction requests retry
     schemas server_settings shown since spelling status timeouts tool_functions tools types
-    turns version
+    turns version transport/addresses transport/destination transport/exceptions
 """.split()  # noqa: SIM905
 IO = {
     "anyio",
