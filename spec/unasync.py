@@ -31,6 +31,9 @@ NAMES: Mapping[str, str] = {
     # the standard library
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
+    # httpx
+    "AsyncBaseTransport": "BaseTransport",
+    "handle_async_request": "handle_request",
     # manager
     "AsyncConnection": "Connection",
     "AsyncFileContent": "FileContent",

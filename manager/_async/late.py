@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
     from manager._async.progress import follow_progress as follow_progress
+    from manager._async.own_transport import separate_transport as separate_transport
     from manager._async.session import AsyncSession as AsyncSession
     from manager._async.streams import AsyncChatStream as AsyncChatStream
     from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "manager._async.embeddings": ("AsyncEmbedStream",),
     "manager._async.progress": ("follow_progress",),
+    "manager._async.own_transport": ("separate_transport",),
     "manager._async.session": ("AsyncSession",),
     "manager._async.streams": ("AsyncChatStream", "AsyncGenerateStream"),
     "manager._async.uploads": ("digests_of", "upload_missing"),

@@ -24,6 +24,7 @@ from manager.waiting_async import check_home_async, home_async, pause_async, sig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._async.server import AsyncServer
@@ -53,6 +54,7 @@ class AsyncTransport:
         events: Hears of each request.
         log: Writes each request down.
         in_flight: Counts them.
+        carrier: What carries them, if that is an httpx transport of the user's.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class AsyncTransport:
         events: Events,
         log: CallLog,
         in_flight: InFlight[AsyncLines[Any]],
+        carrier: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._own_carrier = carrier
         self._server = server
         self._events = events
         self.log = log  # of the calls that start from now on
@@ -366,7 +370,9 @@ class AsyncTransport:
         if client is None:
             with self._lock:
                 if (client := self._client) is None:
-                    client = self._client = AsyncHttpClient(self._settings.client)
+                    client = self._client = AsyncHttpClient(
+                        self._settings.client, self._own_carrier
+                    )
                     self._client_home = self._client_home or home_async()
                     if self._closed:  # meanwhile
                         client.abort_all()

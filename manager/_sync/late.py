@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ollama_api.api.server import version as version
 
     from manager._sync.embeddings import EmbedStream as EmbedStream
+    from manager._sync.own_transport import separate_transport as separate_transport
     from manager._sync.progress import follow_progress as follow_progress
     from manager._sync.session import Session as Session
     from manager._sync.streams import ChatStream as ChatStream
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "manager._sync.embeddings": ("EmbedStream",),
     "manager._sync.progress": ("follow_progress",),
+    "manager._sync.own_transport": ("separate_transport",),
     "manager._sync.session": ("Session",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager._sync.uploads": ("digests_of", "upload_missing"),

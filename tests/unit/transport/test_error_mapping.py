@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from manager.errors import RequestTimeoutError, ResponseDecodeError, ServerUnavailableError
@@ -17,8 +19,10 @@ from manager.transport.exceptions import (
     NeverSent,
     ProxyFailed,
     TransferTimedOut,
-    TransportError,
 )
+
+if TYPE_CHECKING:
+    from manager.transport.exceptions import TransportError
 
 LIMITS = ResolvedTimeouts(connect=2, first_token=300, chunk=60, total=None)
 CONTEXT = {"model": "m", "endpoint": "POST /api/chat", "request_id": "1"}
