@@ -31,7 +31,10 @@ class AsyncEngine:
         self.cookies: Cookies = Cookies()
         self._settings = settings
         self._route = route_to(settings)
-        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
+        headers = {"Host": self._route.authority}
+        if any(name.lower() == "host" for name in settings.headers):
+            headers = {}  # the user's own instead
+        self._fields = field_lines({**headers, **settings.headers}.items())
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -59,9 +62,10 @@ class AsyncEngine:
         """
         connection = self.pool.take()
         if connection is None:
-            connection = await open_connection_async(
-                self._route, self._settings.ssl_context, deadlines.connecting()
-            )
+            settings = self._settings
+            # first: what is wrong with a file of certificates is to be said before all else
+            context = settings.ssl_context() if settings.secure else None
+            connection = await open_connection_async(self._route, context, deadlines.connecting())
             self.pool.add(connection)
         return connection
 

@@ -14,7 +14,6 @@ from manager.transport.tunnel import Tunnel
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
 
     from manager.transport.route import Route
 
@@ -24,13 +23,13 @@ _NO_LIMIT = Limit(None, None)
 
 
 async def open_connection_async(
-    route: Route, context: Callable[[], ssl.SSLContext], seconds: float | None
+    route: Route, context: ssl.SSLContext | None, seconds: float | None
 ) -> AsyncConnection:
     """Return a connection to the server.
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
 
     Raises:
@@ -42,11 +41,11 @@ async def open_connection_async(
     try:
         async with asyncio.timeout(seconds):
             sock = await dial_async(route.host, route.port, None)
-            first = context() if route.is_secure else None
+            first = context if route.is_secure else None
             connection = await _adopt(sock, first, route.host if first else None)
-            if route.tunnel is not None:
+            if route.tunnel is not None and context is not None:
                 await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
-                await _secure(connection, context(), route.server_host)
+                await _secure(connection, context, route.server_host)
             return connection
     except TimeoutError:
         raise ConnectTimedOut(f"no connection to {route.server_host} in time") from None

@@ -32,7 +32,10 @@ class Engine:
         self.cookies: Cookies = Cookies()
         self._settings = settings
         self._route = route_to(settings)
-        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
+        headers = {"Host": self._route.authority}
+        if any(name.lower() == "host" for name in settings.headers):
+            headers = {}  # the user's own instead
+        self._fields = field_lines({**headers, **settings.headers}.items())
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -60,9 +63,10 @@ class Engine:
         """
         connection = self.pool.take()
         if connection is None:
-            connection = open_connection(
-                self._route, self._settings.ssl_context, deadlines.connecting()
-            )
+            settings = self._settings
+            # first: what is wrong with a file of certificates is to be said before all else
+            context = settings.ssl_context() if settings.secure else None
+            connection = open_connection(self._route, context, deadlines.connecting())
             self.pool.add(connection)
         return connection
 

@@ -14,7 +14,6 @@ from manager.transport.tunnel import Tunnel
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Callable
 
     from manager.transport.route import Route
 
@@ -22,13 +21,13 @@ __all__ = ["open_connection"]
 
 
 def open_connection(
-    route: Route, context: Callable[[], ssl.SSLContext], seconds: float | None
+    route: Route, context: ssl.SSLContext | None, seconds: float | None
 ) -> Connection:
     """Return a connection to the server.
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
 
     Raises:
@@ -39,10 +38,10 @@ def open_connection(
     sock = dial(route.host, route.port, seconds)
     try:
         if route.is_secure:
-            sock = _secured(sock, context(), route.host, until)
+            sock = _secured(sock, context, route.host, until)
         if route.tunnel is not None:
             _dig(sock, Tunnel(route.tunnel, route.proxy_fields), Limit(None, until))
-            sock = _secured(sock, context(), route.server_host, until)
+            sock = _secured(sock, context, route.server_host, until)
     except TransferTimedOut as error:
         sock.close()
         raise ConnectTimedOut(f"no connection to {route.server_host} in time") from error
@@ -62,8 +61,9 @@ def _dig(sock: socket.socket, tunnel: Tunnel, limit: Limit) -> None:
 
 
 def _secured(
-    sock: socket.socket, context: ssl.SSLContext, name: str, until: float | None
+    sock: socket.socket, context: ssl.SSLContext | None, name: str, until: float | None
 ) -> socket.socket:
+    assert context is not None
     sock.settimeout(Limit(None, until).seconds())
     try:
         return context.wrap_socket(sock, server_hostname=name)
