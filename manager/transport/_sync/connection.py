@@ -193,6 +193,13 @@ class Connection:
         self._parser = None
         self._socket.close()
 
+    def detach(self) -> socket.socket:
+        """Return the socket, and let go of it: it is to be used in another way from here on."""
+        timeout, descriptor = self._socket.gettimeout(), self._socket.detach()
+        sock = socket.socket(fileno=descriptor)
+        sock.settimeout(timeout)
+        return sock
+
     def keep_for_parent(self) -> None:
         """In a forked child: let go of the parent's connection without ending it."""
         self._socket.close()

@@ -40,7 +40,7 @@ def open_connection(
         if route.is_secure:
             sock = _secured(sock, context, route.host, until)
         if route.tunnel is not None:
-            _dig(sock, Tunnel(route.tunnel, route.proxy_fields), Limit(None, until))
+            sock = _dug(sock, Tunnel(route.tunnel, route.proxy_fields), Limit(None, until))
             sock = _secured(sock, context, route.server_host, until)
     except TransferTimedOut as error:
         sock.close()
@@ -51,13 +51,14 @@ def open_connection(
     return Connection(sock, secure=route.is_secure or route.tunnel is not None)
 
 
-def _dig(sock: socket.socket, tunnel: Tunnel, limit: Limit) -> None:
+def _dug(sock: socket.socket, tunnel: Tunnel, limit: Limit) -> socket.socket:
     connection = Connection(sock, secure=False)
     connection.begin(tunnel.answer)
     connection.send(tunnel.request, limit)
     while not tunnel.answer.has_head:
         connection.receive(limit)
     tunnel.check()
+    return connection.detach()
 
 
 def _secured(
