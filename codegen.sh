@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generate what is generated: generated/ollama_api from spec/ollama.yaml, manager/_sync from manager/_async.
+# Generate what is generated: generated/ollama_api from spec/ollama.yaml, and the sync shells from the async ones.
 #
 #   ./codegen.sh           generate and replace
 #   ./codegen.sh --check   generate elsewhere and compare: exit 1 and the names of the files that differ
@@ -95,14 +95,26 @@ fi
 : >"$client/py.typed"
 fresh=("$client")
 
-# ---- manager/_sync
-sync="$work/_sync"
-if [[ -d manager/_async ]]; then
-    "${python[@]}" spec/unasync.py manager/_async "$sync" >"$work/log" 2>&1 || {
+# ---- the sync shells
+shells=(manager manager/transport)
+sync_of() { printf '%s/sync-%s' "$work" "${1//\//-}"; }
+pairs=()
+for shell in "${shells[@]}"; do
+    [[ -d $shell/_async ]] && pairs+=("$shell/_async" "$(sync_of "$shell")")
+done
+if ((${#pairs[@]})); then
+    "${python[@]}" spec/unasync.py "${pairs[@]}" >"$work/log" 2>&1 || {
         cat "$work/log" >&2
         die 'spec/unasync.py failed; see above' 1
     }
-    fresh+=("$sync")
+    for shell in "${shells[@]}"; do
+        fresh+=("$(sync_of "$shell")")
+        # what is written by hand on both sides stays
+        for file in "$shell"/_sync/*.py; do
+            [[ -e $file ]] && ! head -n 1 -- "$file" | grep -q '^# generated from ' &&
+                [[ -e $shell/_async/$(basename -- "$file") ]] && cp -- "$file" "$(sync_of "$shell")/"
+        done
+    done
 fi
 tidy "${fresh[@]}"
 
@@ -144,16 +156,20 @@ replace() {
 if $check; then
     {
         differences generated/ollama_api "$client"
-        if [[ -d manager/_async || -d manager/_sync ]]; then
-            differences manager/_sync "$sync"
-        fi
+        for shell in "${shells[@]}"; do
+            if [[ -d $shell/_async || -d $shell/_sync ]]; then
+                differences "$shell/_sync" "$(sync_of "$shell")"
+            fi
+        done
     } >"$work/differences"
     if [[ -s $work/differences ]]; then
         cat "$work/differences" >&2
-        die 'generated code is not what spec/ and manager/_async give; run: ./codegen.sh' 1
+        die 'generated code is not what spec/ and the async shells give; run: ./codegen.sh' 1
     fi
     echo 'codegen.sh: generated code is up to date'
 else
     replace generated/ollama_api "$client"
-    replace manager/_sync "$sync"
+    for shell in "${shells[@]}"; do
+        replace "$shell/_sync" "$(sync_of "$shell")"
+    done
 fi

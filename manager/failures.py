@@ -1,4 +1,4 @@
-"""What the wire says, turned into errors of this package: statuses, error lines, httpx."""
+"""What the server answers, as errors of this package: statuses and error lines."""
 
 from __future__ import annotations
 
@@ -16,12 +16,8 @@ from manager.errors import (
     InternalServerError,
     ModelNotFoundError,
     PermissionDeniedError,
-    RequestTimeoutError,
-    ResponseDecodeError,
     ServerBusyError,
-    ServerUnavailableError,
 )
-from manager.lean_httpx import httpx
 from manager.redaction import without_secrets
 
 if TYPE_CHECKING:
@@ -30,14 +26,11 @@ if TYPE_CHECKING:
     from manager.errors import (
         OllamaManagerError,
     )
-    from manager.timeouts import ResolvedTimeouts
 
 __all__ = [
     "as_object",
     "error_from_line",
     "error_from_status",
-    "error_from_transport",
-    "timeout_error",
 ]
 
 _MAX_TEXT = 500
@@ -138,100 +131,6 @@ def _may_pass(message: str) -> bool:
     if _LASTING.search(message):
         return False
     return bool(_RUNNER_DIED.search(message) or _NETWORK_FAILED.search(message))
-
-
-def error_from_transport(
-    error: Exception,
-    timeouts: ResolvedTimeouts,
-    *,
-    answering: bool,
-    connections: int | None = None,
-    **context: Any,
-) -> OllamaManagerError:
-    """Return what an exception of httpx means.
-
-    Args:
-        error: The exception.
-        timeouts: The limits that were in force.
-        answering: Whether the answer had begun.
-        connections: How many there may be at once.
-        context: What is known of the call.
-    """
-    if isinstance(error, httpx.PoolTimeout):
-        return _connections_in_use(connections, timeouts, context)
-    if isinstance(error, httpx.ConnectTimeout):
-        return timeout_error("connect", timeouts, **context)
-    if isinstance(error, httpx.TimeoutException):
-        return timeout_error("chunk" if answering else "first_token", timeouts, **context)
-    if isinstance(error, httpx.ConnectError):
-        return ServerUnavailableError(
-            f"cannot connect to the server: {_reason(error)}",
-            code="connection_refused",
-            hint="is it running, and is `host` right? `ollama-manager status` tells",
-            **context,
-        )
-    if isinstance(error, httpx.DecodingError):
-        return ResponseDecodeError(
-            f"the server's answer is badly compressed: {_reason(error)}",
-            hint="is there a proxy between, and does it work?",
-            **context,
-        )
-    is_lost = isinstance(error, httpx.TransportError) and not isinstance(error, _NEVER_SENT)
-    # what TLS finds wrong with an answer is no exception of httpx, but of the system
-    if is_lost or (answering and isinstance(error, OSError)):
-        return ServerUnavailableError(
-            f"the connection was lost before the answer was complete: {_reason(error)}",
-            code="connection_lost",
-            **context,
-        )
-    return ServerUnavailableError(
-        f"the request could not be sent: {_reason(error)}",
-        code="transport_failed",
-        retryable=False,
-        **context,
-    )
-
-
-_NEVER_SENT = (httpx.LocalProtocolError, httpx.UnsupportedProtocol)
-_TIMEOUT_TEXT = {
-    "connect": "no connection to the server within {} s",
-    "first_token": "no answer began within {} s",
-    "chunk": "the stream was silent for {} s",
-    "total": "the call was not complete after {} s",
-}
-
-
-def timeout_error(which: str, timeouts: ResolvedTimeouts, **context: Any) -> RequestTimeoutError:
-    """Return the error for a limit that passed; ``which`` is a field of ``Timeouts``."""
-    seconds: float | None = getattr(timeouts, which)
-    return RequestTimeoutError(
-        _TIMEOUT_TEXT[which].format(f"{seconds:g}" if seconds is not None else "?"),
-        hint=f"allow more with timeout=Timeouts({which}=...), or {which}_timeout under [client]",
-        timeout=which,
-        seconds=seconds,
-        **context,
-    )
-
-
-def _connections_in_use(
-    connections: int | None, timeouts: ResolvedTimeouts, context: dict[str, Any]
-) -> RequestTimeoutError:
-    limits = {"first_token": timeouts.first_token, "total": timeouts.total}
-    which, seconds = min(
-        ((name, limit) for name, limit in limits.items() if limit is not None),
-        key=lambda entry: entry[1],
-        default=("first_token", None),
-    )
-    count = "" if connections is None else f"{connections} "
-    within = "" if seconds is None else f" within {seconds:g} s"
-    return RequestTimeoutError(
-        f"all {count}connections are in use, and none was free{within}",
-        code="connections_in_use",
-        hint="raise max_connections under [client], or close the streams that are not read",
-        timeout=which,
-        seconds=seconds,
-        **context,
-    )
 
 
 def _recognised(message: str, details: dict[str, Any]) -> APIError | None:
@@ -370,10 +269,6 @@ def _moment(date: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError, TypeError, IndexError):
         return None
-
-
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
 
 
 def _explain_queue(message: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from manager.errors import ConfigError
 
-__all__ = ["DEFAULT_HOST", "Address", "needs_lookup", "parse_host"]
+__all__ = ["DEFAULT_HOST", "Address", "needs_lookup", "parse_host", "read_authority"]
 
 DEFAULT_HOST = "127.0.0.1:11434"
 
@@ -110,6 +110,19 @@ def needs_lookup(host: str) -> bool:
     return False
 
 
+def read_authority(authority: str) -> tuple[str, int | None]:
+    """Read ``host``, ``host:port``, ``[IPv6]:port`` or ``IPv6``.
+
+    Returns:
+        The host, without brackets, and the port, if there is one.
+
+    Raises:
+        ValueError: It is none of these; the message quotes it.
+    """
+    host, port = _split_port(authority)
+    return _read_name(host), None if port is None else _read_port(port)
+
+
 def _parse(text: str) -> Address:
     if not text:
         raise ValueError("it is empty")
@@ -126,12 +139,12 @@ def _parse(text: str) -> Address:
         raise ValueError("it must not hold a user or password; use api_key or headers for that")
     if not _PATH.fullmatch(path):
         raise ValueError(f"the path {'/' + path!r} holds a character that a URL path cannot have")
-    host, port = _split_port(authority)
+    host, port = read_authority(authority)
     path = path.rstrip("/")
     return Address(
         scheme=scheme or "http",
-        host=_read_name(host),
-        port=_DEFAULT_PORTS[scheme] if port is None else _read_port(port),
+        host=host,
+        port=_DEFAULT_PORTS[scheme] if port is None else port,
         path=f"/{path}" if path else "",
     )
 

@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
-from manager.forks import keep, renew_in_children
+from manager.forks import renew_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,14 +38,16 @@ class _Waiter(Protocol):
 
 
 class _Asked(_Waiter, Protocol):
+    @property
+    def call(self) -> object: ...
     def resend(self) -> None: ...
+    def abort(self) -> None: ...
 
 
 class InFlight(Generic[StreamT]):
     """Counts requests and remembers open streams, from any thread.
 
-    A forgotten stream does not count for ever: it is held weakly. In a forked child the books
-    are empty: what is under way is its parent's.
+    In a forked child the books are empty: what is under way is its parent's.
     """
 
     def __init__(self) -> None:
@@ -55,31 +57,29 @@ class InFlight(Generic[StreamT]):
 
     def _begin_books(self) -> None:
         self._lock = threading.RLock()  # a stream may be forgotten at any moment, even this one
-        self._calls = 0
-        self._asked: set[_Asked] = set()
+        # Weakly: what is dropped, as by an interrupt at a bad moment, does not count for ever.
+        self._calls: set[weakref.ref[object]] = set()
+        self._asked: weakref.WeakSet[_Asked] = weakref.WeakSet()
         self._streams: weakref.WeakSet[StreamT] = weakref.WeakSet()
         self._left: dict[str, float] = {}
 
     def after_fork(self) -> None:
         """In a forked child: begin new books, with a lock that nobody holds."""
-        keep(*self._forgotten)
         self._forgotten = deque()
         self._begin_books()
 
     def count(self) -> int:
         """Return how many requests have been sent and not been answered in full."""
         with self._lock:
-            return self._calls + len(self._streams)
+            return len(self._calls) + len(self._streams)
 
-    def begin(self) -> None:
-        """Note that a call begins."""
-        with self._lock:
-            self._calls += 1
+    def begin(self, call: object) -> None:
+        """Note that a call is under way."""
+        self._calls.add(weakref.ref(call, self._calls.discard))
 
-    def end(self) -> None:
-        """Note that a call has ended."""
-        with self._lock:
-            self._calls = max(0, self._calls - 1)  # a forked child may end what its parent began
+    def end(self, call: object) -> None:
+        """Note that it is not any more; a second time does nothing."""
+        self._calls.discard(weakref.ref(call))
 
     def asked(self, call: _Asked) -> None:
         """Note that a request has been sent, and its answer is waited for."""
@@ -108,12 +108,12 @@ class InFlight(Generic[StreamT]):
         with self._lock:
             return list(self._streams)
 
-    def forgot(self, response: Any) -> None:
-        """Note an answer whose stream nobody holds any more; called by the garbage collector."""
-        self._forgotten.append(response)
+    def forgot(self, call: Any) -> None:
+        """Note a call whose stream nobody holds any more; called by the garbage collector."""
+        self._forgotten.append(call)
 
     def take_forgotten(self) -> Iterator[Any]:
-        """Yield such answers, each once, to be closed."""
+        """Yield such calls, each once: the garbage collector is no place to report their end."""
         while True:
             try:
                 yield self._forgotten.popleft()
@@ -138,6 +138,13 @@ class InFlight(Generic[StreamT]):
             waiting = call.waiting()
             if waiting and waiting.model == model and waiting.operation in _MADE_BY_RUNNERS:
                 call.resend()
+
+    def abort(self, call: object) -> None:
+        """End the attempts of a call whose answer has not begun; from any thread."""
+        with self._lock:
+            asked = [attempt for attempt in self._asked if attempt.call is call]
+        for attempt in asked:
+            attempt.abort()
 
     def report(self) -> dict[str, Any]:
         """Return who waits for a runner, and which models' answers were left, both for how long.

@@ -8,7 +8,8 @@ import threading
 import time
 from functools import partial
 from heapq import heapify, heappop, heappush
-from typing import TYPE_CHECKING
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeAlias
 
 from manager.forks import renew_in_children
 
@@ -17,16 +18,22 @@ if TYPE_CHECKING:
 
 __all__ = ["Timers"]
 
-# How long the thread waits at most before it looks whether there is still something to wait for.
-_LOOK_INTERVAL = 1.0
+# The heap is cleared of entries that were called off once they are so many, and more than half.
 _FEW = 64
+
+# How long the thread waits for another entry, and how often it looks for those called off.
+_LINGER = 0.5
+_LOOK_INTERVAL = 1.0
+
+_Entry: TypeAlias = "tuple[float, int, list[Callable[[], object]]]"
 
 
 class Timers:
     """Functions to be called later, each of which takes but a moment.
 
-    The thread begins with the first and ends, at most a second late, with the last. A forked
-    child begins with none: what is waited for there is its parent's.
+    Callers only put entries into a queue, which is safe where an exception of a signal handler or
+    the garbage collector comes in between; all else is the thread's own. It begins with the first
+    entry, and ends soon after the last. A forked child begins with none: what is waited for there is its parent's.
     """
 
     def __init__(self) -> None:
@@ -35,12 +42,9 @@ class Timers:
         renew_in_children(self)
 
     def _begin(self) -> None:
-        # re-entrant: the garbage collector may call one off at any moment
-        self._changed = threading.Condition(threading.RLock())
-        # when, a number that tells those of the same time apart, and the function unless called off
-        self._waiting: list[tuple[float, int, list[Callable[[], object]]]] = []
-        self._called_off = 0
-        self._runs = False
+        self._entries: SimpleQueue[_Entry] = SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
 
     def after_fork(self) -> None:
         """In a forked child: forget what the parent waits for."""
@@ -48,48 +52,47 @@ class Timers:
 
     def call_later(self, seconds: float, function: Callable[[], object]) -> Callable[[], None]:
         """Call ``function`` after ``seconds``, unless what is returned is called first."""
+        # when, a number that tells those of the same time apart, and the function unless called off
         entry = [function]
-        with self._changed:
-            heappush(self._waiting, (time.monotonic() + seconds, next(self._numbers), entry))
-            if not self._runs:
-                threading.Thread(target=self._run, name="manager-timers", daemon=True).start()
-                self._runs = True  # else, without room for a thread, the next one tries again
-            elif self._waiting[0][2] is entry:
-                self._changed.notify()
-        return partial(self._call_off, entry)
+        self._entries.put((time.monotonic() + seconds, next(self._numbers), entry))
+        if self._thread is None:
+            self._start()
+        return partial(entry.clear)
 
-    def _call_off(self, entry: list[Callable[[], object]]) -> None:
-        with self._changed:
-            if not entry:
-                return
-            entry.clear()
-            self._called_off += 1
-            if self._called_off > max(_FEW, len(self._waiting) // 2):
-                self._waiting = [waiting for waiting in self._waiting if waiting[2]]
-                heapify(self._waiting)
-                self._called_off = 0
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="manager-timers", daemon=True)
+                thread.start()
+                self._thread = thread  # else, without room for a thread, the next one tries again
 
     def _run(self) -> None:
-        while (due := self._next()) is not None:
-            for function in due:
-                try:
-                    function()
-                except Exception as error:  # the others are to be called all the same
-                    sys.excepthook(type(error), error, error.__traceback__)
+        entries, waiting = self._entries, list[_Entry]()  # a heap
+        while True:
+            while waiting and not waiting[0][2]:  # called off
+                heappop(waiting)
+            seconds = max(waiting[0][0] - time.monotonic(), 0.0) if waiting else _LINGER
+            try:
+                heappush(waiting, entries.get(timeout=min(seconds, _LOOK_INTERVAL)))
+            except Empty:
+                if not waiting and self._is_done():
+                    return
+            while waiting and waiting[0][0] <= time.monotonic():
+                _call(heappop(waiting)[2])
+            if len(waiting) > _FEW and sum(not entry[2] for entry in waiting) > len(waiting) // 2:
+                waiting = [entry for entry in waiting if entry[2]]
+                heapify(waiting)
 
-    def _next(self) -> list[Callable[[], object]] | None:
-        """Wait for a while; return what is due, or None once nothing is waited for."""
-        with self._changed:
-            while self._waiting and not self._waiting[0][2]:
-                heappop(self._waiting)
-                self._called_off = max(0, self._called_off - 1)
-            if not self._waiting:
-                self._runs = False
-                return None
-            left = self._waiting[0][0] - time.monotonic()
-            if left > 0:
-                self._changed.wait(min(left, _LOOK_INTERVAL))
-                return []
-            entry = heappop(self._waiting)[2]
-            due, entry[:] = entry[:], []
-            return due
+    def _is_done(self) -> bool:
+        """Leave the rest to a new thread, unless an entry has just come."""
+        self._thread = None
+        return self._entries.empty()
+
+
+def _call(entry: list[Callable[[], object]]) -> None:
+    try:
+        entry.pop()()
+    except IndexError:
+        pass  # it was called off
+    except Exception as error:  # the others are to be called all the same
+        sys.excepthook(type(error), error, error.__traceback__)

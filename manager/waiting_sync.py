@@ -9,7 +9,7 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextvars import copy_context
-from typing import TYPE_CHECKING, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from manager.timers import Timers
 
@@ -19,26 +19,23 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Begun",
+    "Signal",
     "any_done_sync",
     "begin_sync",
     "check_home_sync",
-    "connect_sync",
     "home_sync",
     "later_sync",
     "lock_sync",
     "pause_sync",
     "perform_sync",
     "run_sync",
+    "signal_sync",
     "wait_sync",
-    "wait_working_sync",
     "whole_sync",
 ]
 
 T = TypeVar("T")
-ConnectionT = TypeVar("ConnectionT", bound="_Connection")
 P = ParamSpec("P")
-
-_WORK_INTERVAL = 1.0
 
 _timers = Timers()
 
@@ -46,26 +43,32 @@ Begun: TypeAlias = "Future[T]"
 """A call that has been begun."""
 
 
-class _Connection(Protocol):
-    def close(self) -> None: ...
-
-
 def wait_sync(future: Future[T], timeout: float | None = None) -> T:
     """Return the result of ``future``; giving up (TimeoutError) leaves it running."""
     return future.result(timeout)
 
 
-def wait_working_sync(future: Future[T], timeout: float | None, work: Callable[[], None]) -> T:
-    """Do as ``wait_sync``, and ``work`` at once and then each second."""
-    end = None if timeout is None else time.monotonic() + timeout
-    while True:
-        work()
-        left = _WORK_INTERVAL if end is None else max(end - time.monotonic(), 0.0)
-        try:
-            return future.result(min(left, _WORK_INTERVAL))
-        except TimeoutError:
-            if end is not None and left <= _WORK_INTERVAL:
-                raise
+class Signal:
+    """Wakes up a thread that waits, from any other one, once."""
+
+    def __init__(self) -> None:
+        # a bare lock: what the standard library builds on it an interrupt may leave half done
+        self._lock = threading.Lock()
+        self._lock.acquire()
+
+    def set(self) -> None:
+        """Wake up who waits, now or later."""
+        if self._lock.locked():
+            self._lock.release()
+
+    def wait(self, seconds: float) -> None:
+        """Return once the signal is set, or after some seconds."""
+        self._lock.acquire(timeout=seconds)
+
+
+def signal_sync() -> Signal:
+    """Return a signal for one who waits."""
+    return Signal()
 
 
 def pause_sync(seconds: float) -> None:
@@ -80,34 +83,6 @@ def home_sync() -> object:
 
 def check_home_sync(home: object) -> None:
     """Do nothing: any thread may use what another one made."""
-
-
-def connect_sync(connect: Callable[[], ConnectionT], seconds: float) -> ConnectionT:
-    """Return the connection that ``connect`` makes in ``seconds``; raises TimeoutError.
-
-    Nothing ends a name lookup: a thread of its own waits for it, and closes what comes too late.
-    """
-    made: Future[ConnectionT] = Future()
-
-    def run() -> None:
-        try:
-            connection = connect()
-        except BaseException as error:
-            if made.set_running_or_notify_cancel():
-                made.set_exception(error)
-        else:
-            if made.set_running_or_notify_cancel():
-                made.set_result(connection)
-            else:
-                connection.close()
-
-    threading.Thread(target=run, name="ollama-connect", daemon=True).start()
-    try:
-        return made.result(seconds)
-    except BaseException:
-        if not made.cancel() and not made.exception():  # it came at the last moment
-            made.result().close()
-        raise
 
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""Write the sync shell from the async one: ``python spec/unasync.py manager/_async manager/_sync``.
+"""Write the sync shells from the async ones: ``python spec/unasync.py SOURCE DESTINATION ...``.
 
 Works on tokens, so that layout and comments stay. ``async`` and ``await`` go; a name changes as
 ``NAMES`` says, and so does ``Async...`` where the source defines such a class. In strings and
@@ -27,35 +27,30 @@ NAMES: Mapping[str, str] = {
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
     "__anext__": "__next__",
-    "aiter": "iter",
     "anext": "next",
     # the standard library
     "AsyncIterable": "Iterable",
     "AsyncIterator": "Iterator",
-    # httpx and httpcore
-    "AsyncClient": "Client",
-    "AsyncConnectionInterface": "ConnectionInterface",
-    "AsyncConnectionPool": "ConnectionPool",
-    "AsyncNetworkBackend": "NetworkBackend",
-    "AsyncNetworkStream": "NetworkStream",
-    "aclose": "close",
-    "aiter_bytes": "iter_bytes",
+    # httpx
+    "AsyncBaseTransport": "BaseTransport",
     "handle_async_request": "handle_request",
     # manager
+    "AsyncConnection": "Connection",
     "AsyncFileContent": "FileContent",
     "_async": "_sync",
+    "aclose": "close",
     "any_done_async": "any_done_sync",
     "begin_async": "begin_sync",
     "check_home_async": "check_home_sync",
-    "connect_async": "connect_sync",
     "home_async": "home_sync",
     "later_async": "later_sync",
     "lock_async": "lock_sync",
+    "open_connection_async": "open_connection",
     "pause_async": "pause_sync",
     "perform_async": "perform_sync",
     "run_async": "run_sync",
+    "signal_async": "signal_sync",
     "wait_async": "wait_sync",
-    "wait_working_async": "wait_working_sync",
     "waiting_async": "waiting_sync",
     "whole_async": "whole_sync",
 }
@@ -66,6 +61,9 @@ TEXTS: Mapping[str, str] = {
     ),
     "The async manager.": "The sync manager.",
 }
+
+# Modules that block, or call an event loop: both sides are written by hand.
+TWINS = frozenset({"connection.py", "dial.py", "opening.py"})
 
 HEADER = "# generated from {path} by codegen.sh - do not edit\n"
 
@@ -205,22 +203,25 @@ def _apply(source: str, edits: Iterator[Edit]) -> str:
     return "".join((*pieces, source[position:]))
 
 
-def convert_folder(source: Path, destination: Path, converter: Converter) -> None:
-    """Convert every module of a package.
+def convert_folders(folders: Mapping[Path, Path], converter: Converter) -> None:
+    """Convert every module of some packages but those that are written by hand on both sides.
 
     Args:
-        source: The async package.
-        destination: Where the sync one goes; made if it is not there.
+        folders: The async packages, and where the sync ones go; these are made if need be.
         converter: The rules.
 
     Raises:
         UnasyncError: A module cannot be converted, or a rule is of no use.
     """
-    modules = {path: path.read_text("utf-8") for path in sorted(source.rglob("*.py"))}
-    for text in modules.values():
+    modules = {
+        path: (path.read_text("utf-8"), destination / path.relative_to(source))
+        for source, destination in folders.items()
+        for path in sorted(source.rglob("*.py"))
+        if path.name not in TWINS
+    }
+    for text, _ in modules.values():
         converter.learn_classes(text)
-    for path, text in modules.items():
-        target = destination / path.relative_to(source)
+    for path, (text, target) in modules.items():
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(converter.convert(text, path.as_posix()), "utf-8", newline="\n")
     if unused := converter.unused_rules():
@@ -230,10 +231,10 @@ def convert_folder(source: Path, destination: Path, converter: Converter) -> Non
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Convert the folder ``arguments[0]`` into the folder ``arguments[1]``."""
-    source, destination = map(Path, arguments)
+    """Convert each folder that is named into the one that is named after it."""
+    paths = [Path(argument) for argument in arguments]
     try:
-        convert_folder(source, destination, Converter())
+        convert_folders(dict(zip(paths[::2], paths[1::2], strict=True)), Converter())
     except UnasyncError as error:
         sys.stderr.write(f"unasync: {error}\n")
         return 1

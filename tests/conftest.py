@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from manager.calls import Call
+from manager.transport.call import Call
 
 from .contract import validating
 
@@ -74,8 +74,8 @@ class Sent:
 
     def note(self, call: Call[Any]) -> None:
         method, path, body = call.request.method, call.request.path, call.body
-        if body is None or len(body) <= _REMEMBERED:
-            self._requests.append((method, path, body))
+        if len(body) <= _REMEMBERED:
+            self._requests.append((method, path, body or None))
 
     def operations(self) -> set[str]:
         """The operations of the spec that were asked for."""

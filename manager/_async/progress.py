@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from manager._async.lines import AsyncLines
     from manager._async.session import AsyncSession
     from manager.progress import ProgressListener
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["follow_progress"]
 
@@ -69,8 +69,8 @@ async def follow_progress(
             finally:
                 await lines.close()
         except (APIError, ServerUnavailableError) as error:
-            lines.call.outcome = partial(_as_ended, request.operation_id)
-            lines.call.repeatable = request.operation_id in _RESUMED
+            operation = request.operation_id
+            lines.call.has_begun(partial(_as_ended, operation), repeatable=operation in _RESUMED)
             lines = await session.transport.resume(lines, error)
         except OllamaManagerError as error:
             lines.call.fail(error)

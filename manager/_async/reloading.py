@@ -22,8 +22,8 @@ from manager.errors import (
 )
 from manager.events import ConfigRejected, ConfigReloaded, ConfigRolledBack
 from manager.forks import renew_in_children
-from manager.http import http_settings
 from manager.logs import CallLog, check_level, configure_logging
+from manager.transport.settings import http_settings
 from manager.waiting_async import (
     home_async,
     lock_async,
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
         Verbosity,
     )
     from manager.events import Events
-    from manager.http import HttpSettings
     from manager.supervisor.states import Snapshot
+    from manager.transport.settings import HttpSettings
 
     Changes: TypeAlias = tuple[ConfigChange, ...]
 

@@ -62,12 +62,12 @@ class _AsyncTokenStream(Generic[ChunkT]):
     """
 
     def __init__(self, lines: AsyncLines[ChunkT], accumulator: _Accumulator[ChunkT]) -> None:
-        lines.call.outcome = _broken
+        lines.call.has_begun(_broken, repeatable=True)
         lines.restarts = True
         self._lines = lines
         self._answer = accumulator
         self._complete = False
-        lines.call.gathered = accumulator.result
+        lines.call.observer.gathered = accumulator.result
 
     async def __aenter__(self) -> Self:
         return self

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     )
 
     from manager._sync.session import Session
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["AccountMethods"]
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from manager._sync.session import Session
     from manager._sync.streams import ChatStream
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Prompt, Think, ToolInput
 
 __all__ = ["ChatMethods"]

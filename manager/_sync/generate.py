@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from manager._sync.session import Session
     from manager._sync.streams import GenerateStream
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
 
 __all__ = ["GenerateMethods"]

@@ -4,29 +4,30 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from manager._sync.body import Body, give_back
-from manager.connections import connection_of, discard_unread, has_unread, let_go, shut_down
+import msgspec
+
+from manager.decoding import line_too_long, parse_json, typed_result
 from manager.errors import InvalidRequestError, OllamaManagerError, StreamInterruptedError
 from manager.failures import as_object, error_from_line
-from manager.forks import keep
+from manager.forks import fork_generation
 from manager.in_flight import Waiting
-from manager.lean_httpx import httpx
 from manager.ndjson import LineSplitter, LineTooLongError
+from manager.transport.deadlines import Limit
+from manager.transport.exceptions import TransportError
 from manager.waiting_sync import check_home_sync, home_sync, later_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from manager._sync.attempt import Attempt
     from manager._sync.server import Server
     from manager._sync.transport import Transport
-    from manager.calls import Call
     from manager.in_flight import InFlight
+    from manager.transport.call import Call
 
 __all__ = ["Lines"]
 
@@ -40,18 +41,15 @@ def _do_nothing() -> None:
     pass
 
 
-def _abandon(
-    response: httpx.Response, body: object, call: Call[Any], in_flight: InFlight[Any], owner: int
-) -> None:
-    """End the connection of a stream that was forgotten; the next call gives it back."""
-    if owner != os.getpid():
-        let_go(connection_of(response))
-        keep(response, body)
+def _abandon(attempt: Attempt, in_flight: InFlight[Any], fork: int) -> None:
+    """End a stream that was forgotten; the garbage collector calls this, in the middle of anything."""
+    if fork != fork_generation():
+        attempt.keep_for_parent()
         return
-    shut_down(connection_of(response), owner)
-    discard_unread(connection_of(response))
-    in_flight.left(call.request.operation_id, call.model)
-    in_flight.forgot((response, body, call))  # collected here, they would take httpcore's locks
+    attempt.abort()
+    attempt.free_slot()
+    in_flight.left(attempt.call.request.operation_id, attempt.call.model)
+    in_flight.forgot(attempt.call)
 
 
 class Lines(Generic[T]):
@@ -65,52 +63,44 @@ class Lines(Generic[T]):
 
     def __init__(
         self,
-        response: httpx.Response,
-        call: Call[T],
+        attempt: Attempt,
         in_flight: InFlight[Lines[Any]],
         server: Server,
         transport: Transport,
     ) -> None:
-        self.call = call
+        self.call: Call[T] = attempt.call
         self.restarts = False
         """Whether it is sent again, as often as any call, if it is lost before its first line."""
         self._server = server  # also keeps the lease of a manager that nobody holds any more
         self._transport = transport
         self._in_flight = in_flight
-        self._owner = os.getpid()
+        self._fork = fork_generation()
         self._home = home_sync()
         self._waiting_since: float | None = None  # for bytes, on the monotonic clock
         self._waiting: list[bytes] = []  # the next one last; a deque would be four times the size
         self._last: T | None = None
         self._restarting = False
         self._cancelled = False
-        self._reading = threading.Lock()
-        self._begin(response)
+        # Not a lock: an exception of a signal handler right after it was taken would leave it held.
+        self._readers: list[object] = []  # the first one reads, the others are refused
+        self._begin(attempt)
 
-    def _begin(self, response: httpx.Response) -> None:
+    def _begin(self, attempt: Attempt) -> None:
         """Take up an answer, whose body is unread."""
-        call, in_flight = self.call, self._in_flight
-        self._response = response
-        call.hold.answered()
-        call.hold.limit(None)
+        self._attempt = attempt
+        self._limit = attempt.call.deadlines.streaming()
         self._closed = False
-        in_flight.opened(self)
-        # looked up when the body is begun
-        response.request.extensions["timeout"]["read"] = call.timeouts.chunk
-        self._body = Body(response)
+        self._in_flight.opened(self)
         # also where nobody reads: the server is to stop
-        left = call.left()
+        left = attempt.call.deadlines.left()
         self._cancel_deadline: Callable[[], None] = (
-            _do_nothing if left is None else later_sync(max(left, 0.0), call.hold.hang_up)
+            _do_nothing if left is None else later_sync(max(left, 0.0), attempt.abort)
         )
         self._splitter = LineSplitter()
         self._waiting.clear()
         self._size = 0
-        self._exhausted = False
         # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
-        self._forgotten = weakref.finalize(
-            self, _abandon, response, self._body, call, in_flight, self._owner
-        )
+        self._forgotten = weakref.finalize(self, _abandon, attempt, self._in_flight, self._fork)
         self._forgotten.atexit = False
 
     def __iter__(self) -> Iterator[T]:
@@ -121,40 +111,54 @@ class Lines(Generic[T]):
 
         ``None`` says nothing but that ``next`` knows: it waits, or ends, or raises.
         """
-        if self._closed or not self._reading.acquire(blocking=False):
+        if self._closed or self._readers:
             return None
         try:
-            if not self._waiting:
-                return None
-            self._last = item = self._decoded(self._waiting[-1])
-            self._waiting.pop()
+            line = self._waiting.pop()
+        except IndexError:
+            return None
+        try:
+            self._last = item = self._decoded(line)
         except OllamaManagerError:
+            self._waiting.append(line)
             return None  # ``next`` meets it again, and cleans up
         except BaseException as error:
             self._abort(error)
             raise
-        finally:
-            self._reading.release()
         return item
 
     def __next__(self) -> T:
         check_home_sync(self._home)
-        if not self._reading.acquire(blocking=False):
-            if self._closed:  # it is being closed, by another thread
-                raise StopIteration
+        if self._fork != fork_generation():
             raise InvalidRequestError(
-                "this stream is being read already", hint="a stream has one consumer at a time"
+                "this stream is the parent process's", hint="a forked child begins its own"
             )
+        reader = object()
         try:
+            if not self._is_first(reader):
+                if self._closed:  # it is being closed, by another thread
+                    raise StopIteration
+                raise InvalidRequestError(
+                    "this stream is being read already", hint="a stream has one consumer at a time"
+                )
             return self._next()
         finally:
-            self._reading.release()
+            self._leave(reader)
+
+    def _is_first(self, reader: object) -> bool:
+        """Whether nobody else reads; until ``_leave``, which an interrupt must not get round."""
+        self._readers.append(reader)
+        return self._readers[0] is reader
+
+    def _leave(self, reader: object) -> None:
+        if reader in self._readers:
+            self._readers.remove(reader)
 
     def _next(self) -> T:
         while True:
             try:
-                while not self._waiting and not self._exhausted and not self._closed:
-                    self._read()
+                while not self._waiting and not self._attempt.is_read and not self._closed:
+                    self._read(self._limit)
                 if self._closed or not self._waiting:
                     self._dispose()
                     raise StopIteration
@@ -178,7 +182,7 @@ class Lines(Generic[T]):
         """Send the request of a stream again of which nothing has been handed over.
 
         Raises:
-            OllamaManagerError: ``call.outcome`` of what it ended with.
+            OllamaManagerError: What the caller gets for what it ended with.
         """
         self._restarting = True
         try:
@@ -194,19 +198,18 @@ class Lines(Generic[T]):
 
     def _abort(self, error: BaseException) -> None:
         self.call.cancel(type(error).__name__)
-        self._shut_down()
-        self._cancel_deadline()
         self._closed = True
-        self.call.end_turn()  # who reads no further may hold it for long, without closing it
+        self._attempt.abort()
+        self._attempt.free_slot()  # who reads no further may hold the stream, without closing it
+        self._cancel_deadline()
         self._forget()
 
-    def _read(self) -> None:
+    def _read(self, limit: Limit) -> None:
         """Take in the next piece of the body."""
-        self.call.remaining()
         self._waiting_since = time.monotonic()
         try:
             self._splitter.check()  # what came before a line that is too long has been read
-            data = self._body.read()
+            data = self._attempt.read(limit)
             if data is not None:
                 self._size += len(data)
                 lines = self._splitter.feed(data)
@@ -214,30 +217,35 @@ class Lines(Generic[T]):
                 self._waiting[:0] = lines
                 return
         except LineTooLongError as error:
-            raise self.call.line_too_long(error) from error
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise line_too_long(error, attempts=self.call.attempts, **self.call.context) from error
+        except TransportError as error:
             if not self._cancelled:
                 self._server.suspect()
             raise self.call.lost(error, answering=True) from error
         finally:
             self._waiting_since = None
-        self._exhausted = True
-        self.call.remaining()  # passed, it looks like the end of the body
         if (rest := self._splitter.finish()) is not None:
             self._waiting.insert(0, rest)
 
     def _decoded(self, line: bytes) -> T:
-        data = self.call.parse(line)
-        fields = as_object(data)
+        call = self.call
+        try:
+            data = msgspec.json.decode(line)
+            if type(data) is dict and data.get("error") is None:
+                return call.request.decode(data)
+        except (ValueError, RecursionError):
+            pass  # what is wrong is said below
+        context = {"attempts": call.attempts, **call.context}
+        fields = as_object(parse_json(line, **context))
         if fields.get("error") is not None:
-            raise error_from_line(fields, attempts=self.call.attempts, **self.call.context)
-        return self.call.typed(data, line)
+            raise error_from_line(fields, **context)
+        return typed_result(call.request, parse_json(line, **context), line, **context)
 
     def waiting(self) -> Waiting | None:
         """Return for how long bytes have been waited for, if they are now; from any thread."""
         since = self._waiting_since
         # a busy event loop, or a suspended thread, may have more to read than it knows
-        if since is None or has_unread(connection_of(self._response)):
+        if since is None or self._attempt.has_unread():
             return None
         call = self.call
         return Waiting(call.request.operation_id, call.model, since, begun=self._size > 0)
@@ -250,26 +258,25 @@ class Lines(Generic[T]):
     def complete(self) -> None:
         """Note that the line that says "nothing follows" has been read, and free the connection."""
         self._finish()
-        if not self._reading.acquire(blocking=False):
-            return  # it is being closed
+        reader = object()
         try:
-            if not self._exhausted:
-                end = time.monotonic() + _END_SECONDS
-                self.call.hold.limit(lambda: end - time.monotonic())
+            if not self._is_first(reader):
+                return  # it is being closed
+            limit = Limit(None, time.monotonic() + _END_SECONDS)
             with contextlib.suppress(OllamaManagerError):  # the answer is complete all the same
                 # the end of the body: without it the connection could not be used again
-                while not self._exhausted and not self._closed:
-                    self._read()
+                while not self._attempt.is_read and not self._closed:
+                    self._read(limit)
             self._dispose()
         except BaseException as error:
             self._abort(error)
             raise
         finally:
-            self._reading.release()
+            self._leave(reader)
 
     def _finish(self) -> None:
-        response = self._response
-        self.call.finish(response.status_code, self._size, response.headers, self._last)
+        attempt = self._attempt
+        self.call.finish(attempt.status, self._size, attempt.headers, self._last)
 
     def interrupted(self) -> StreamInterruptedError:
         """Return the error for a stream that ended before its last line, and note the failure."""
@@ -293,40 +300,35 @@ class Lines(Generic[T]):
         May come from another thread or task than the one that reads; that one's iteration ends.
         In a forked child of the process that opened it, the parent's stream goes on.
         """
-        if self._owner != os.getpid():
-            self._dispose()
+        if self._fork != fork_generation():
+            self._closed = True
+            self._forgotten()
             return
         if not self._closed or self._restarting:
             self._cancelled = True
             self._closed = True
             self._finish()
-        self._shut_down()
+        self._in_flight.abort(self.call)  # which may be under way once more
+        self._attempt.abort()
         if self._home is not home_sync():
             return  # it has been ended; what is left of it belongs to another event loop
-        if self._reading.acquire(blocking=False):
-            try:
+        reader = object()
+        try:
+            if self._is_first(reader):
                 self._dispose()
-            finally:
-                self._reading.release()
-
-    def _shut_down(self) -> None:
-        if not self._exhausted:
-            self.call.hold.hang_up()
+        finally:
+            self._leave(reader)
 
     def _dispose(self) -> None:
         self._closed = True
-        if self._owner != os.getpid():
-            self._forgotten()
-            return
         self._forgotten.detach()
         self._cancel_deadline()
         try:
-            give_back(self._response)
+            self._attempt.end()
         finally:
-            self.call.end_turn()
             self._forget()
 
     def _forget(self) -> None:
-        if self._in_flight.closed(self) and self._size and not self._exhausted:
+        if self._in_flight.closed(self) and self._size and not self._attempt.is_read:
             call = self.call
             self._in_flight.left(call.request.operation_id, call.model)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from manager._sync.lines import Lines
     from manager._sync.session import Session
     from manager.progress import ProgressListener
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["follow_progress"]
 
@@ -70,8 +70,8 @@ def follow_progress(
             finally:
                 lines.close()
         except (APIError, ServerUnavailableError) as error:
-            lines.call.outcome = partial(_as_ended, request.operation_id)
-            lines.call.repeatable = request.operation_id in _RESUMED
+            operation = request.operation_id
+            lines.call.has_begun(partial(_as_ended, operation), repeatable=operation in _RESUMED)
             lines = session.transport.resume(lines, error)
         except OllamaManagerError as error:
             lines.call.fail(error)

@@ -63,12 +63,12 @@ class _TokenStream(Generic[ChunkT]):
     """
 
     def __init__(self, lines: Lines[ChunkT], accumulator: _Accumulator[ChunkT]) -> None:
-        lines.call.outcome = _broken
+        lines.call.has_begun(_broken, repeatable=True)
         lines.restarts = True
         self._lines = lines
         self._answer = accumulator
         self._complete = False
-        lines.call.gathered = accumulator.result
+        lines.call.observer.gathered = accumulator.result
 
     def __enter__(self) -> Self:
         return self

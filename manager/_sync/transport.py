@@ -4,44 +4,46 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from manager._sync.body import Body, give_back
+from manager._sync.attempt import Attempt
 from manager._sync.closing import end_each
-from manager._sync.http_client import HttpClient, limits_now
+from manager._sync.http_client import HttpClient
 from manager._sync.lines import Lines
-from manager.calls import Call
+from manager.decoding import decode_answer
 from manager.default import DEFAULT
 from manager.errors import APIError, OllamaManagerError, ServerUnavailableError
 from manager.failures import error_from_status
-from manager.forks import keep, renew_in_children
-from manager.lean_httpx import httpx
-from manager.retry import resolve_retry
+from manager.forks import renew_in_children
 from manager.timeouts import resolve_timeouts, whole_wait
-from manager.waiting_sync import (
-    check_home_sync,
-    home_sync,
-    pause_sync,
-    wait_working_sync,
-)
+from manager.transport.call import Call
+from manager.transport.exceptions import ConnectionsInUse, TransportError
+from manager.transport.retry import resolve_retry
+from manager.waiting_sync import check_home_sync, home_sync, pause_sync, signal_sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._sync.server import Server
     from manager.events import Events
-    from manager.http import HttpSettings
     from manager.in_flight import InFlight
     from manager.logs import CallLog
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.queue import Slot
+    from manager.transport.retry import RetryInput
+    from manager.transport.settings import HttpSettings
 
 __all__ = ["Transport"]
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+# A slot that was dropped rather than freed is found by who waits for one, this often.
+_LOOK_INTERVAL = 1.0
 
 
 class Transport:
@@ -53,6 +55,7 @@ class Transport:
         events: Hears of each request.
         log: Writes each request down.
         in_flight: Counts them.
+        carrier: What carries them, if that is an httpx transport of the user's.
     """
 
     def __init__(
@@ -62,7 +65,9 @@ class Transport:
         events: Events,
         log: CallLog,
         in_flight: InFlight[Lines[Any]],
+        carrier: httpx.BaseTransport | None = None,
     ) -> None:
+        self._own_carrier = carrier
         self._server = server
         self._events = events
         self.log = log  # of the calls that start from now on
@@ -77,7 +82,9 @@ class Transport:
 
     def after_fork(self) -> None:
         """In a forked child: leave the connections to the parent."""
-        keep(self._client, *self._retired)
+        for client in (self._client, *self._retired):
+            if client is not None:
+                client.keep_for_parent()
         self._client, self._client_home, self._retired = None, None, []
         self._lock = threading.Lock()
 
@@ -135,8 +142,7 @@ class Transport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(request, model, whole_wait(timeout), retry)
-        call.absence_is_answer = True
+        call = self._begin(request, model, whole_wait(timeout), retry, absence_is_answer=True)
         try:
             self._deliver(call)
         except APIError as error:
@@ -151,20 +157,25 @@ class Transport:
                 try:
                     self._admit(call)
                     try:
-                        response = self._answer(call)
-                        content = self._read(call, response)
-                        answer = call.decode(content)
+                        return self._answer(call)
                     finally:
-                        self._end_attempt(call)
-                        call.end_turn()
+                        self._in_flight.end(call)
                 except OllamaManagerError as error:
                     if call.was_done_before(error):
                         call.finish(404, 0, {}, None)
-                        return call.typed(None, b"")
+                        return call.request.decode(None)
                     self._pause(call, error)
-                else:
-                    call.finish(response.status_code, len(content), response.headers, answer)
-                    return answer
+
+    def _answer(self, call: Call[T]) -> T:
+        """Send the request once and return its whole answer."""
+        attempt = self._attempt(call)
+        try:
+            content = self._read(attempt)
+        finally:
+            attempt.end()
+        answer = decode_answer(call.request, content, attempts=call.attempts, **call.context)
+        call.finish(attempt.status, len(content), attempt.headers, answer)
+        return answer
 
     def stream(
         self,
@@ -180,9 +191,7 @@ class Transport:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
         call = self._begin(request, model, timeout, retry)
-        return self._open(
-            call, lambda answer: Lines(answer, call, self._in_flight, self._server, self)
-        )
+        return self._open(call, lambda attempt: Lines(attempt, self._in_flight, self._server, self))
 
     def resume(self, lines: Lines[T], error: OllamaManagerError) -> Lines[T]:
         """Send the request of a stream that broke off again, as the same call.
@@ -194,11 +203,11 @@ class Transport:
         return self.reopen(
             call,
             error,
-            lambda answer: Lines(answer, call, self._in_flight, self._server, self),
+            lambda attempt: Lines(attempt, self._in_flight, self._server, self),
         )
 
     def reopen(
-        self, call: Call[Any], error: OllamaManagerError, begin: Callable[[httpx.Response], U]
+        self, call: Call[Any], error: OllamaManagerError, begin: Callable[[Attempt], U]
     ) -> U:
         """Send the request of a call again that ``error`` has ended, and begin to read its answer.
 
@@ -209,18 +218,15 @@ class Transport:
             self._pause(call, error)
         return self._open(call, begin)
 
-    def _open(self, call: Call[Any], begin: Callable[[httpx.Response], U]) -> U:
+    def _open(self, call: Call[Any], begin: Callable[[Attempt], U]) -> U:
         with call:
             while True:
                 try:
                     self._admit(call)
                     try:
-                        return begin(self._answer(call))
-                    except BaseException:
-                        call.end_turn()
-                        raise
+                        return begin(self._attempt(call))
                     finally:
-                        self._end_attempt(call)
+                        self._in_flight.end(call)
                 except OllamaManagerError as error:
                     self._pause(call, error)
 
@@ -228,16 +234,16 @@ class Transport:
         """End every open stream and close the connections; later calls fail."""
         self._closed = True
         for client in self._clients():
-            client.turns.open()
+            client.slots.open()
         streams = [lines.close for lines in self._in_flight.streams()]
         end_each([*streams, self._close_connections])
 
     def _close_connections(self) -> None:
         clients = self._clients()
         for client in clients:
-            client.hang_up()
+            client.abort_all()
         check_home_sync(self._client_home)  # it alone can close them
-        self._give_back_forgotten()
+        self._report_forgotten()
         self._retired, self._client = [], None
         end_each(client.close for client in clients)
 
@@ -245,16 +251,18 @@ class Transport:
         with self._lock:
             return [*self._retired, *([self._client] if self._client is not None else [])]
 
-    def _give_back_forgotten(self) -> None:
-        for answer, _, call in self._in_flight.take_forgotten():
+    def _report_forgotten(self) -> None:
+        for call in self._in_flight.take_forgotten():
             call.cancel("forgotten")
-            try:
-                give_back(answer)
-            finally:
-                call.end_turn()
 
     def _begin(
-        self, request: Request[T], model: str | None, timeout: TimeoutInput, retry: RetryInput
+        self,
+        request: Request[T],
+        model: str | None,
+        timeout: TimeoutInput,
+        retry: RetryInput,
+        *,
+        absence_is_answer: bool = False,
     ) -> Call[T]:
         return Call(
             request,
@@ -263,6 +271,7 @@ class Transport:
             policy=resolve_retry(retry, self._settings.retry),
             events=self._events,
             log=self.log,
+            absence_is_answer=absence_is_answer,
         )
 
     def _admit(self, call: Call[Any]) -> None:
@@ -271,16 +280,16 @@ class Transport:
         One that waits does not: a server that drains before a restart would wait for it in turn.
         """
         check_home_sync(self._client_home)
-        self._give_back_forgotten()
+        self._report_forgotten()
         while True:
-            if call.over:
+            if call.is_over:
                 raise ServerUnavailableError("the stream was closed", **call.context)
             if self._closed:
                 raise self._is_closed(call)
-            self._in_flight.begin()  # first: whoever drains has to see it before it is sent
+            self._in_flight.begin(call)  # first: whoever drains has to see it before it is sent
             if self._server.is_ready:
                 return
-            self._in_flight.end()
+            self._in_flight.end(call)
             self._server.ready(call)
 
     def _is_closed(self, call: Call[Any]) -> ServerUnavailableError:
@@ -292,57 +301,62 @@ class Transport:
             **call.context,
         )
 
-    def _end_attempt(self, call: Call[Any]) -> None:
-        call.hold.answered()
-        self._in_flight.answered(call)
-        self._in_flight.end()
-
-    def _answer(self, call: Call[T]) -> httpx.Response:
-        """Send the request once and return its answer, its body unread; an error status raises."""
+    def _attempt(self, call: Call[Any]) -> Attempt:
+        """Send the request once and return the attempt, its body unread; an error status raises."""
         client = self._http_client()
-        request = client.request_of(call)
-        call.begin_attempt(request.headers)
-        self._wait_for_turn(call, client, request)
+        slot = self._slot(call, client)
+        attempt = Attempt(call, client.exchange(call), slot, client.slots)
         try:
-            response = client.send(call, request)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            self._server.suspect()
-            connections = client.settings.max_connections
-            raise call.lost(error, answering=False, connections=connections) from error
-        self._server.note_answer()
-        call.context_length = self._server.context_length
-        if not response.is_success:
-            body = self._read(call, response)
-            call.note_error(response.status_code, response.headers, body)
-            raise error_from_status(response.status_code, response.headers, body, **call.context)
-        return response
+            try:
+                attempt.open(self._in_flight)
+            except TransportError as error:
+                self._server.suspect()
+                raise call.lost(error, answering=False) from error
+            self._server.note_answer()
+            call.observer.context_length = self._server.context_length
+            if not 200 <= attempt.status < 300:
+                raise self._refusal(attempt)
+        except BaseException:
+            attempt.end()
+            raise
+        return attempt
 
-    def _wait_for_turn(self, call: Call[Any], client: HttpClient, request: httpx.Request) -> None:
-        call.turn = turn = client.turns.ask()
-        if turn.granted is None:
-            return
-        limit = call.within(call.timeouts.first_token)
-        try:
-            # whoever has a turn may be forgotten meanwhile
-            wait_working_sync(turn.granted, limit, self._give_back_forgotten)
-        except TimeoutError:
-            full, connections = httpx.PoolTimeout(""), client.settings.max_connections
-            raise call.lost(full, answering=False, connections=connections) from None
-        if self._closed:
-            raise self._is_closed(call)
-        request.extensions["timeout"].update(limits_now(call))
+    def _refusal(self, attempt: Attempt) -> OllamaManagerError:
+        call, status, headers = attempt.call, attempt.status, attempt.headers
+        body = self._read(attempt)
+        call.observer.refused(call.attempts, status, headers, body, call.deadlines.elapsed())
+        return error_from_status(status, headers, body, **call.context)
 
-    def _read(self, call: Call[T], response: httpx.Response) -> bytes:
+    def _slot(self, call: Call[Any], client: HttpClient) -> Slot:
+        """Return a slot, once there is room for one more connection."""
+        slot = client.slots.ask()
+        if slot.is_granted():
+            return slot
+        signal = signal_sync()
+        slot.notify(signal.set)
+        seconds = call.deadlines.queueing()
+        until = None if seconds is None else time.monotonic() + seconds
         try:
-            content = Body(response).read_all()
-            call.hold.answered()
-            call.remaining()
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            while not slot.is_granted():
+                left = _LOOK_INTERVAL if until is None else until - time.monotonic()
+                if left <= 0:
+                    connections = client.settings.max_connections
+                    raise call.lost(ConnectionsInUse(), answering=False, connections=connections)
+                signal.wait(min(left, _LOOK_INTERVAL))
+                client.slots.grant_free_slots()
+            if self._closed:
+                raise self._is_closed(call)
+        except BaseException:
+            client.slots.free(slot)
+            raise
+        return slot
+
+    def _read(self, attempt: Attempt) -> bytes:
+        try:
+            return attempt.read_all()
+        except TransportError as error:
             self._server.suspect()
-            raise call.lost(error, answering=False) from error
-        finally:
-            give_back(response)
-        return content
+            raise attempt.call.lost(error, answering=False) from error
 
     def _pause(self, call: Call[T], error: OllamaManagerError) -> None:
         """Wait until the request may be sent again; raise ``error`` if it may not."""
@@ -355,9 +369,9 @@ class Transport:
         if client is None:
             with self._lock:
                 if (client := self._client) is None:
-                    client = self._client = HttpClient(self._settings.client, self._in_flight)
+                    client = self._client = HttpClient(self._settings.client, self._own_carrier)
                     self._client_home = self._client_home or home_sync()
                     if self._closed:  # meanwhile
-                        client.hang_up()
+                        client.abort_all()
         check_home_sync(self._client_home)
         return client

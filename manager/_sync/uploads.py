@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manager._sync.transport import Transport
-    from manager.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["digests_of", "upload_missing"]
 

@@ -18,7 +18,7 @@ from manager.config.keys import masked
 from manager.config.schema import config_schema
 from manager.config.template import SCHEMA_NAME, render_template
 from manager.errors import ConfigError
-from manager.http import http_settings
+from manager.transport.settings import http_settings
 
 if TYPE_CHECKING:
     from manager.cli.invocation import Invocation

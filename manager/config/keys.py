@@ -12,7 +12,6 @@ import attrs
 
 from manager.errors import ConfigError
 from manager.hosts import Address
-from manager.redaction import without_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -160,8 +159,12 @@ def masked(about: Key, value: object) -> object:
 
 
 def _without_user(value: object) -> object:
-    """Hide the password in the URL of a proxy."""
-    return without_user(value) if isinstance(value, str) and "://" in value else value
+    """Hide the credentials in the URL of a proxy; they end at the last ``@``."""
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    scheme, _, rest = value.partition("://")
+    _, at, host = rest.rpartition("@")
+    return f"{scheme}://{_MASK}@{host}" if at else value
 
 
 def _plain(value: object) -> object:

@@ -15,6 +15,7 @@ from manager.config.kinds import (
     require,
     unset,
 )
+from manager.config.proxy_url import PROXY_FORM, parse_proxy
 from manager.errors import ConfigError
 from manager.hosts import Address, parse_host
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BINARY", "CERTIFICATE", "HOST", "PATH", "PROXY", "VERIFY"]
 
-_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_PROXY = "an http, https or socks5 URL"
 
 
 def _read_host(value: object) -> object:
@@ -106,10 +107,16 @@ def _certificate_from_text(text: str) -> object:
 
 
 def _read_proxy(value: object) -> object:
-    text = read_line(value)
-    scheme, _, rest = text.partition("://")
-    require(scheme in _PROXY_SCHEMES and bool(rest.strip("/")) and " " not in text)
-    return text
+    # Nothing of it is quoted: it may be a password.
+    if not is_line(value):
+        raise ValueError(f"must be {_PROXY}, got {type(value).__name__}")
+    try:
+        require("://" in value)
+        parse_proxy(value, "client.proxy")
+    except ValueError as error:
+        reason = str(error) or "it has no scheme"
+        raise ValueError(f"is not the URL of a proxy: {reason}; {PROXY_FORM}") from None
+    return value
 
 
 _LINE: Mapping[str, object] = {"type": "string", "minLength": 1}
@@ -145,4 +152,4 @@ CERTIFICATE = unset(
         schema={"anyOf": [_LINE, {**_LINES, "minItems": 2, "maxItems": 2}]},
     )
 )
-PROXY = unset(Kind("an http, https or socks5 URL", "URL", _read_proxy, schema=_LINE))
+PROXY = unset(Kind(_PROXY, "URL", _read_proxy, schema=_LINE))

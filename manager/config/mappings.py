@@ -12,6 +12,8 @@ __all__ = ["ENVIRONMENT", "HEADERS", "OPTIONS"]
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_TEXT = re.compile(r"[\t\x20-\x7e]*")
+# Where a request ends, and what the connection becomes after it, is the transport's to say.
+_FRAMING = frozenset({"content-length", "transfer-encoding", "upgrade"})
 
 
 def _read_environment(value: object) -> object:
@@ -36,7 +38,13 @@ def _read_headers(value: object) -> object:
             raise ValueError(f"names {name!r}, which cannot be a header (RFC 9110)")
         if not isinstance(text, str) or not _HEADER_TEXT.fullmatch(text):
             raise ValueError(f"must give the header {name} one line of ASCII text")
-        headers[name] = text
+        if name.lower() in _FRAMING:
+            raise ValueError(f"must not set {name}, which each request says for itself")
+        headers[name] = text.strip()  # spaces around it are no part of it
+    spelled = {name.lower(): name for name in headers}
+    for name in headers:
+        if (other := spelled[name.lower()]) != name:
+            raise ValueError(f"must not set both {name} and {other}: it is the same header")
     return headers
 
 

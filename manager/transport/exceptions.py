@@ -37,7 +37,16 @@ class ConnectFailed(TransportError):
 
 
 class ProxyFailed(ConnectFailed):
-    """The proxy refused to connect to the server."""
+    """The proxy refused to connect to the server.
+
+    Args:
+        message: What happened, in words.
+        status: What the proxy answered with; 0 if that is not known.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status: int = status
 
 
 class ConnectTimedOut(TransportError):

@@ -20,18 +20,22 @@ class Slot:
     bad moment, frees itself: the queue refers to it weakly.
     """
 
-    __slots__ = ("__weakref__", "_notify", "_reference", "is_granted", "is_over")
+    __slots__ = ("__weakref__", "_is_granted", "_notify", "_reference", "is_over")
 
     def __init__(self) -> None:
-        self.is_granted: bool = False
+        self._is_granted = False
         self.is_over: bool = False
         self._notify: Callable[[], object] | None = None
         self._reference: weakref.ref[Slot] | None = None
 
+    def is_granted(self) -> bool:
+        """Whether the call may have a connection."""
+        return self._is_granted
+
     def notify(self, function: Callable[[], object]) -> None:
         """Call ``function`` once the slot is granted, on the thread that makes room; or now."""
         self._notify = function
-        if self.is_granted:
+        if self._is_granted:
             function()
 
 
@@ -97,4 +101,4 @@ class SlotQueue:
     def _grant(self, slot: Slot) -> None:
         slot._reference = reference = weakref.ref(slot, self._granted.discard)
         self._granted.add(reference)
-        slot.is_granted = True
+        slot._is_granted = True

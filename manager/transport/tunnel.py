@@ -41,7 +41,5 @@ class Tunnel:
             503: "it cannot reach that server",
             504: "it cannot reach that server",
         }
-        reason = reasons.get(status)
-        raise ProxyFailed(
-            f"the proxy refused the connection with status {status}{': ' + reason if reason else ''}"
-        )
+        reason = f": {reasons[status]}" if status in reasons else ""
+        raise ProxyFailed(f"the proxy refused the connection with status {status}{reason}", status)

@@ -122,7 +122,7 @@ def test_unused_rules_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("x.aclose()\n")
     converter = unasync.Converter({"aclose": "close", "aread": "read"}, {"Some text.": ""})
     with pytest.raises(unasync.UnasyncError, match=r"removed: Some text\., aread$"):
-        unasync.convert_folder(tmp_path, tmp_path / "out", converter)
+        unasync.convert_folders({tmp_path: tmp_path / "out"}, converter)
 
 
 def test_a_folder_is_converted_with_classes_of_all_its_modules(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_folder_is_converted_with_classes_of_all_its_modules(tmp_path: Path) -
     (source / "sub").mkdir(parents=True)
     (source / "a.py").write_text("from sub.b import AsyncB\n")
     (source / "sub" / "b.py").write_text("class AsyncB: ...\n")
-    unasync.convert_folder(source, tmp_path / "out", unasync.Converter({}, {}))
+    unasync.convert_folders({source: tmp_path / "out"}, unasync.Converter({}, {}))
     assert (tmp_path / "out" / "a.py").read_text().endswith("from sub.b import B\n")
     assert (tmp_path / "out" / "sub" / "b.py").read_text().endswith("class B: ...\n")
 

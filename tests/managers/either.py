@@ -143,6 +143,12 @@ def answers(port: int) -> bool:
 
 
 def pool_of(m: Any) -> Any:
-    """The connections of a manager, as httpcore keeps them; None before its first call."""
+    """The connections that a manager keeps; None before its first call, and with httpx."""
     client = getattr(m, "target", m)._session.transport._client
-    return client and client._client._transport._pool
+    return client and getattr(client.carrier, "pool", None)
+
+
+def slots_of(m: Any) -> Any:
+    """Who may have a connection of a manager; None before its first call."""
+    client = getattr(m, "target", m)._session.transport._client
+    return client and client.slots

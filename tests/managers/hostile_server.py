@@ -34,6 +34,9 @@ class Exchange:
     def write(self, data: bytes) -> None:
         self._connection.sendall(data)
 
+    def read(self, size: int) -> bytes:
+        return self._connection.recv(size)
+
     def write_within(self, data: bytes, seconds: float) -> int:
         """Send what there is room for; return how much that was, 0 when none came in time."""
         self._connection.settimeout(seconds)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,11 @@ import httpx
 import pytest
 
 from manager import OllamaManager, Timeouts
+from manager._async.attempt import AsyncAttempt
+from manager._sync.attempt import Attempt
 from manager.ndjson import LineSplitter
+from manager.transport._async.connection import AsyncConnection
+from manager.transport._sync.connection import Connection
 
 from .either import PATIENCE, Heard, until
 from .hostile_server import LAST, Hostile, chat_line, cut, fine, silent_after, stays, streams
@@ -36,6 +39,14 @@ def interrupts(*_: Any, **__: Any) -> Any:
     raise Interrupt
 
 
+def interrupt_sending(patched: pytest.MonkeyPatch) -> None:
+    """Whatever carries the calls, sending one is interrupted."""
+    patched.setattr(Connection, "send", interrupts)
+    patched.setattr(AsyncConnection, "send", interrupts)
+    patched.setattr(httpx.HTTPTransport, "handle_request", interrupts)
+    patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", interrupts)
+
+
 async def ended(heard: Heard, name: str = "request.cancelled") -> Any:
     event = await heard.until(name)
     assert [heard_of for heard_of in heard.names if heard_of in ENDS] == [name]
@@ -55,8 +66,7 @@ async def test_a_call_that_is_interrupted(
         async with using(make, server, logging={"level": "calls"}) as m:
             heard = Heard(m)
             with monkeypatch.context() as patched:
-                patched.setattr(httpx.HTTPTransport, "handle_request", interrupts)
-                patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", interrupts)
+                interrupt_sending(patched)
                 with pytest.raises(Interrupt):
                     await m.chat("m", "hi", stream=stream)
             event = await ended(heard)
@@ -101,13 +111,13 @@ async def test_a_call_that_is_cancelled_while_its_connection_is_given_back(
     make: Make, stream: bool, turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half given back, it would count among those in use for ever."""
-    closing, close = asyncio.Event(), httpx.Response.aclose
+    closing, end = asyncio.Event(), AsyncAttempt.end
 
-    async def aclose(response: httpx.Response) -> None:
+    async def end_slowly(attempt: AsyncAttempt) -> None:
         closing.set()
-        await close(response)
+        await end(attempt)
 
-    monkeypatch.setattr(httpx.Response, "aclose", aclose)
+    monkeypatch.setattr(AsyncAttempt, "end", end_slowly)
     with Hostile(stays) as server:
         async with using(make, server, max_connections=1) as m:
             if hasattr(m, "target"):
@@ -133,8 +143,6 @@ async def test_a_stream_that_is_cancelled_twice_while_a_token_is_awaited(make: M
         async with using(make, server, max_connections=1) as m:
             if hasattr(m, "target"):
                 pytest.skip("threads cannot be cancelled")
-            if os.environ["OLLAMA_MANAGER_CLIENT_TRANSPORT"] == "httpx":
-                pytest.skip("httpcore itself does not give back where it is cancelled twice")
             answer = await m.chat("m", "hi", stream=True)
             assert (await anext(answer)).message.content == "a"
             call = asyncio.ensure_future(answer.final())
@@ -151,13 +159,13 @@ async def test_a_stream_that_is_cancelled_twice_while_a_token_is_awaited(make: M
 async def test_a_transport_that_is_replaced_for_a_while(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As what mocks or traces HTTP does it, before the first call or between two."""
+    """As what mocks or traces httpx does it, before the first call or between two."""
+    monkeypatch.setenv("OLLAMA_MANAGER_CLIENT_TRANSPORT", "httpx")
     with Hostile(stays) as server:
         async with using(make, server) as m:
             for _ in range(2):
                 with monkeypatch.context() as patched:
-                    patched.setattr(httpx.HTTPTransport, "handle_request", interrupts)
-                    patched.setattr(httpx.AsyncHTTPTransport, "handle_async_request", interrupts)
+                    interrupt_sending(patched)
                     with pytest.raises(Interrupt):
                         await m.chat("m", "hi")
                 assert (await m.chat("m", "hi")).done
@@ -222,7 +230,9 @@ async def test_an_interrupt_after_the_last_line_frees_the_connection(
             assert answer.message.content == "fine"
 
 
-def test_who_reads_while_another_thread_closes_meets_the_end() -> None:
+def test_who_reads_while_another_thread_closes_meets_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     closing, go_on = threading.Event(), threading.Event()
     with (
         Hostile(streams(*([chat_line("a")] * 100))) as server,
@@ -230,15 +240,14 @@ def test_who_reads_while_another_thread_closes_meets_the_end() -> None:
     ):
         stream = m.chat("m", "hi", stream=True)
         next(stream)
-        response = stream._lines._response
-        close = response.close
+        end = Attempt.end
 
-        def close_slowly() -> None:
+        def end_slowly(attempt: Attempt) -> None:
             closing.set()
             go_on.wait(30)
-            close()
+            end(attempt)
 
-        response.close = close_slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(Attempt, "end", end_slowly)
         closer = threading.Thread(target=stream.close)
         closer.start()
         try:

@@ -1,16 +1,12 @@
-"""Chunks that arrive together reach httpx as one, whatever the way to the server."""
+"""Chunks that arrive together are handed over together, whatever the way to the server."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import httpcore
 import pytest
 
-from manager import StreamInterruptedError
-from manager._async import network as async_network
-from manager._sync import network as sync_network
-from manager.calls import Call
+from manager import ChatResponse, StreamInterruptedError
 from manager.ndjson import LineSplitter
 
 from .hostile_server import LAST, Hostile, chat_line
@@ -56,8 +52,6 @@ async def read(manager: Any) -> str:
     return text
 
 
-# Fails when httpx or httpcore keep elsewhere what `join_chunks` changes: the rest works all the
-# same then, but slowly.
 async def test_chunks_that_arrive_together_come_together(
     make: Make, pieces: Callable[[], int]
 ) -> None:
@@ -127,14 +121,14 @@ class Interrupt(BaseException):
 async def test_an_interrupt_among_lines_that_arrive_together(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, left = Call.typed, iter(range(CHUNKS // 2))
+    plain, left = ChatResponse.from_dict, iter(range(CHUNKS // 2))
 
-    def typed(call: Call[Any], data: object, content: bytes) -> Any:
+    def from_dict(data: Any) -> ChatResponse:
         if next(left, None) is None:
             raise Interrupt
-        return plain(call, data, content)
+        return plain(data)
 
-    monkeypatch.setattr(Call, "typed", typed)
+    monkeypatch.setattr(ChatResponse, "from_dict", from_dict)
     with Hostile(whole_flood) as server:
         async with make(host=server.host) as m:
             stream = await m.chat("m", "hi", stream=True)
@@ -144,48 +138,3 @@ async def test_an_interrupt_among_lines_that_arrive_together(
             with pytest.raises(StreamInterruptedError) as caught:
                 await stream.final()
             assert caught.value.partial.message.content == "a" * (CHUNKS // 2)
-
-
-@pytest.mark.parametrize("network", [async_network, sync_network])
-def test_an_httpx_that_keeps_its_pools_elsewhere_is_left_alone(network: Any) -> None:
-    network.join_chunks(object())
-
-
-class Plain(httpcore.NetworkStream):
-    """A connection without a network."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        assert (max_bytes, timeout) == (100, 3.0)
-        return (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n"
-            if self.written
-            else b""
-        )
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        assert timeout == 2.0
-        self.written.append(buffer)
-
-    def start_tls(
-        self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        assert (ssl_context, server_hostname, timeout) == ("context", "name", 1.0)
-        return Plain()
-
-    def get_extra_info(self, info: str) -> Any:
-        return f"the {info}"
-
-
-def test_an_encrypted_connection_is_joined_from_its_beginning() -> None:
-    plain: Any = sync_network.JoiningStream(Plain())
-    plain.write(b"CONNECT x:443 HTTP/1.1\r\n\r\n", 2.0)
-    assert plain.read(100, 3.0).endswith(b"1\r\na\r\n1\r\nb\r\n")
-    encrypted = plain.start_tls("context", "name", 1.0)
-    assert encrypted.read(100, 3.0) == b""
-    encrypted.write(b"POST / HTTP/1.1\r\n\r\n", 2.0)
-    assert encrypted.read(100, 3.0).endswith(b"\r\n\r\n"), "the head for itself"
-    assert encrypted.read(100, 3.0) == b"2\r\nab\r\n"
-    assert encrypted.get_extra_info("socket") == "the socket"

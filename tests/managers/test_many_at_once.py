@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from manager.calls import Call
+from manager.transport.call import Call
 
 from .either import PATIENCE, until
 from .hostile_server import LAST, Hostile, chat_line, silent_after, stays, streams
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("each_transport")
 
 
-class Interrupt(BaseException):
-    """What nobody is prepared for, as Ctrl-C is."""
-
-
 def prompt_of(body: bytes) -> str:
     prompt: str = json.loads(body)["messages"][0]["content"]
     return prompt
@@ -37,7 +33,7 @@ def prompt_of(body: bytes) -> str:
 def waiting_for(m: Any) -> int:
     """How many calls wait for a connection."""
     client = getattr(m, "target", m)._session.transport._client
-    return len(client.turns._waiting) if client else 0
+    return len(client.slots._waiting) if client else 0
 
 
 def echoes(exchange: Exchange) -> None:
@@ -89,36 +85,6 @@ async def test_a_connection_is_free_when_its_reader_has_been_cancelled(make: Mak
             await asyncio.wait([reader])
             await asyncio.wait_for(m.chat("m", "hi"), PATIENCE)  # nobody has closed the stream
             await stream.close()
-
-
-async def test_an_interrupt_while_a_forgotten_stream_is_given_back_keeps_no_turn(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with Hostile(silent_after(chat_line("a")), stays) as server:
-        async with using(make, server, max_connections=1) as m:
-            session = getattr(m, "target", m)._session
-            stream = await m.chat("m", "hi", stream=True)
-            del stream
-            forgotten = session.transport._in_flight._forgotten
-            await until(lambda: gc.collect() >= 0 and forgotten, "it to be forgotten")
-            response = forgotten[0][0]
-            name = "close" if hasattr(m, "target") else "aclose"
-            close = getattr(response, name)
-
-            def interrupted() -> Any:
-                if name == "aclose":
-                    return interrupted_later()
-                close()
-                raise Interrupt
-
-            async def interrupted_later() -> None:
-                await close()
-                raise Interrupt
-
-            monkeypatch.setattr(response, name, interrupted)
-            with pytest.raises(Interrupt):
-                await m.chat("m", "hi")
-            await asyncio.wait_for(m.chat("m", "hi"), PATIENCE)
 
 
 async def test_two_hundred_calls_share_few_connections(make: Make) -> None:

@@ -10,10 +10,11 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from manager import RequestTimeoutError, ServerUnavailableError, StreamInterruptedError
+from manager.transport._async.engine import AsyncEngine
+from manager.transport._sync.engine import Engine
 
 from ..process.stage import parent
 from .either import PATIENCE, Heard, answers, is_alive, make_async, make_sync, until
@@ -193,54 +194,23 @@ async def test_every_part_ends_though_another_one_fails(
     m = make(**managed)
     await m.load_model("simulated")
     pid = m.status().pid
-    name, kind = ("aclose", httpx.AsyncClient) if make is make_async else ("close", httpx.Client)
-    close = getattr(kind, name)
+    kind: Any = AsyncEngine if make is make_async else Engine
+    close = kind.close
 
-    def fail(client: Any) -> Any:
+    def fail(engine: Any) -> Any:
         if make is make_async:
-            return fail_later(client)
-        close(client)
+            return fail_later(engine)
+        close(engine)
         raise RuntimeError("this client does not close")
 
-    async def fail_later(client: Any) -> None:
-        await close(client)
+    async def fail_later(engine: Any) -> None:
+        await close(engine)
         raise RuntimeError("this client does not close")
 
-    monkeypatch.setattr(kind, name, fail)
+    monkeypatch.setattr(kind, "close", fail)
     with pytest.raises(RuntimeError, match="does not close"):
         await m.aclose()
     assert not is_alive(pid), "the lease ended all the same"
-
-
-async def test_a_forgotten_stream_that_cannot_be_closed_is_no_affair_of_the_next_call(
-    make: Make, slow: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stream = await slow.chat("simulated", LONG, stream=True, think=False)
-    name = "aclose" if make is make_async else "close"
-    close = getattr(httpx.Response, name)
-    failed: list[str] = []
-
-    def fail(response: Any) -> Any:
-        if response.request.url.path != "/api/chat":
-            return close(response)
-        if make is make_async:
-            return fail_later(response)
-        close(response)
-        failed.append(name)
-        raise httpx.CloseError("this connection does not close")
-
-    async def fail_later(response: Any) -> None:
-        await close(response)
-        failed.append(name)
-        raise httpx.CloseError("this connection does not close")
-
-    monkeypatch.setattr(httpx.Response, name, fail)
-    del stream
-    deadline = time.monotonic() + PATIENCE
-    while not failed:  # a thread may hold the stream for a moment
-        assert time.monotonic() < deadline
-        gc.collect()
-        assert await slow.version()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")

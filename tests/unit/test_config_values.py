@@ -85,10 +85,23 @@ def test_defaults_are_those_of_the_documentation() -> None:
         ("client.api_key", "line\nbreak"),
         ("client.headers", {"X Y": "z"}),
         ("client.headers", {"X": "a\r\nB: c"}),
+        ("client.headers", {"X": "a\nb"}),
+        ("client.headers", {"X": "a\rb"}),
+        ("client.headers", {"X": "a\0b"}),
+        ("client.headers", {"X": "\u00e9"}),
+        ("client.headers", {"X:": "z"}),
+        ("client.headers", {"": "z"}),
+        ("client.headers", {"X\n": "z"}),
+        ("client.headers", {"X": "1", "x": "2"}),
+        ("client.headers", {"content-Length": "1"}),
+        ("client.headers", {"Transfer-Encoding": "chunked"}),
+        ("client.headers", {"Upgrade": "h2c"}),
         ("client.verify", 3),
         ("client.cert", ["one"]),
         ("client.proxy", "ftp://h"),
         ("client.proxy", "http://"),
+        ("client.proxy", "http://proxy:0"),
+        ("client.proxy", "proxy:3128"),
         ("client.max_connections", 0),
         ("client.transport", "carrier pigeon"),
         ("retry.max_attempts", 0),
@@ -126,6 +139,8 @@ def test_bad_values_name_the_key(key: str, value: object) -> None:
         ("server.debug", True, True),
         ("server.debug", 2, 2),
         ("server.origins", ["http://a", "http://b"], "http://a,http://b"),
+        ("client.headers", {"X": " \ta b\t ", "Y": ""}, {"X": "a b", "Y": ""}),
+        ("client.proxy", "HTTPS://me:pass@proxy", "HTTPS://me:pass@proxy"),
         ("client.total_timeout", "none", None),
         ("client.max_keepalive", None, None),
         ("retry.jitter", "full", True),
@@ -167,6 +182,9 @@ def test_one_setting_cannot_be_made_twice_in_one_table() -> None:
         ("server", "env", {"API_TOKEN=hidden": "x"}),
         ("client", "proxy", "user:hidden@proxy:3128"),
         ("client", "proxy", "ftp://us/er:hidden@proxy:3128"),
+        ("client", "proxy", "ftp://user:hid den@proxy:3128"),
+        ("client", "proxy", "user:hid/den@proxy:3128"),
+        ("client", "proxy", "http://user:hid\nden@proxy:3128"),
         ("client", "proxy", ["http://user:hid@den@proxy:3128"]),
     ],
 )
@@ -199,6 +217,14 @@ def test_secrets_are_not_shown() -> None:
         with pytest.raises(ConfigError) as caught:
             ClientConfig(**bad)
         assert "s3cret" not in str(caught.value.to_dict())
+
+
+@pytest.mark.parametrize("password", ["s3/cret", "s3#cret", "s3 cret", "s3@cret", "s3" * 300])
+def test_the_password_of_a_proxy_is_not_shown(password: str) -> None:
+    config = ManagerConfig(client=ClientConfig(proxy=f"http://me:{password}@proxy:1"))
+    shown = repr(config) + str(config.to_dict())
+    assert "s3" not in shown
+    assert "http://***@proxy:1" in shown
 
 
 def test_server_environment_is_in_ollamas_forms() -> None:

@@ -7,6 +7,13 @@ import time
 from manager.in_flight import InFlight, Waiting
 
 
+class Call:
+    """Stands for a call."""
+
+
+CALL = Call()
+
+
 class Stream:
     def __init__(self, waits: Waiting | None = None) -> None:
         self.waits = waits
@@ -42,11 +49,11 @@ def test_nobody_has_waited_for_less_than_no_time() -> None:
 def test_calls_and_streams_are_counted() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream = Stream()
-    in_flight.begin()
+    in_flight.begin(CALL)
     in_flight.opened(stream)
     assert in_flight.count() == 2
     assert in_flight.streams() == [stream]
-    in_flight.end()
+    in_flight.end(CALL)
     in_flight.closed(stream)
     in_flight.closed(stream)
     assert in_flight.count() == 0
@@ -64,13 +71,14 @@ def test_many_threads() -> None:
     in_flight: InFlight[Stream] = InFlight()
 
     def work() -> None:
+        call = Call()
         for _ in range(500):
             stream = Stream()
-            in_flight.begin()
+            in_flight.begin(call)
             in_flight.opened(stream)
             assert in_flight.count() >= 2
             in_flight.closed(stream)
-            in_flight.end()
+            in_flight.end(call)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
@@ -129,7 +137,7 @@ def test_a_stream_closes_once() -> None:
 def test_a_forked_child_begins_new_books() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream, call = waits("a", begun=True), waits("b")
-    in_flight.begin()
+    in_flight.begin(CALL)
     in_flight.opened(stream)
     in_flight.asked(call)
     in_flight.left("chat", "c")
@@ -144,6 +152,6 @@ def test_a_forked_child_begins_new_books() -> None:
     assert in_flight.report() == {"waiting": [], "left": {}}
     assert not list(in_flight.take_forgotten())
     assert not in_flight.closed(stream)
-    in_flight.end()  # what the parent began
-    in_flight.begin()
+    in_flight.end(CALL)  # what the parent began
+    in_flight.begin(CALL)
     assert in_flight.count() == 1

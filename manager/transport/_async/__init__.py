@@ -1,1 +1,1 @@
-"""The async side: connections written by hand, the source of the sync pool and exchange."""
+"""The engine: connections are written by hand for both shells, the rest for one of them."""

@@ -59,6 +59,10 @@ class AsyncCarried(Protocol):
         """End it if the head of the answer has not arrived; return whether that was so."""
         ...
 
+    def keep_for_parent(self) -> None:
+        """In a forked child: leave the connection to the parent."""
+        ...
+
     async def release(self) -> None:
         """Give the connection back, or close it where the answer was not read to its end."""
         ...

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Final, cast
 
-from manager.forks import fork_generation
+from manager.forks import fork_generation, keep
 from manager.transport.exceptions import ConnectionLost, TransferTimedOut
 
 if TYPE_CHECKING:
@@ -304,6 +304,10 @@ class AsyncConnection(asyncio.BufferedProtocol):
         """End the connection and free its descriptor; nobody may be waiting for it."""
         self._is_aborted = True
         self._drop()
+
+    def keep_for_parent(self) -> None:
+        """In a forked child: keep the parent's connection; closing it would stop the parent's."""
+        keep(self)
 
     def _drop(self) -> None:
         if self._fork == fork_generation() and self._transport is not None:

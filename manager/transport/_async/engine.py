@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from manager.transport._async.exchange import AsyncExchange
@@ -13,8 +12,6 @@ from manager.transport.http1 import field_lines
 from manager.transport.route import route_to
 
 if TYPE_CHECKING:
-    import ssl
-
     from manager.transport._async.connection import AsyncConnection
     from manager.transport.deadlines import Deadlines
     from manager.transport.settings import ClientSettings
@@ -34,11 +31,7 @@ class AsyncEngine:
         self.cookies: Cookies = Cookies()
         self._settings = settings
         self._route = route_to(settings)
-        self._context: ssl.SSLContext | None = None
-        self._making_context = threading.Lock()
-        self._fields = field_lines(
-            [("Host", self._route.authority), *settings.headers.items()]
-        )
+        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -67,16 +60,10 @@ class AsyncEngine:
         connection = self.pool.take()
         if connection is None:
             connection = await open_connection_async(
-                self._route, self._ssl_context, deadlines.connecting()
+                self._route, self._settings.ssl_context, deadlines.connecting()
             )
             self.pool.add(connection)
         return connection
-
-    def _ssl_context(self) -> ssl.SSLContext:
-        with self._making_context:  # it takes up to a tenth of a second
-            if self._context is None:
-                self._context = self._settings.ssl_context()
-            return self._context
 
     def abort_all(self) -> None:
         """End every connection, from any thread; later ones are ended at once."""

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from manager.transport.content_coding import decoder_for
-from manager.transport.exceptions import ConnectionLost, NeverSent, TransportError
+from manager.transport.exceptions import ConnectionLost, NeverSent
 from manager.transport.http1 import ResponseParser, chunk, last_chunk, request_head
 
 if TYPE_CHECKING:
@@ -204,13 +204,22 @@ class AsyncExchange:
         self.abort()
         return True
 
+    def keep_for_parent(self) -> None:
+        """In a forked child: leave the connection to the parent."""
+        if self._connection is not None:
+            self._connection.keep_for_parent()
+
     async def release(self) -> None:
         """Give the connection back if the answer was read to its end, else close it.
 
         Only the reader may do that. It does not wait, so that nothing can be lost by cancelling.
         """
         connection = self._connection
-        if connection is not None and self._parser.is_reusable and self._fate.acquire(blocking=False):
+        if (
+            connection is not None
+            and self._parser.is_reusable
+            and self._fate.acquire(blocking=False)
+        ):
             self._connection = None
             self._engine.pool.put(connection)
         else:

@@ -8,8 +8,6 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from manager.forks import keep
-
 if TYPE_CHECKING:
     from manager.transport._async.connection import AsyncConnection
 
@@ -94,5 +92,6 @@ class AsyncPool:
                 break
 
     def keep_for_parent(self) -> None:
-        """In a forked child: keep the parent's connections from being collected and closed."""
-        keep(self, *list(self._open))
+        """In a forked child: let go of the parent's connections without ending them."""
+        for connection in list(self._open):
+            connection.keep_for_parent()

@@ -1,1 +1,1 @@
-"""The sync side: connections written by hand, pool and exchange generated."""
+"""The engine: connections are written by hand for both shells, the rest for one of them."""

@@ -193,6 +193,15 @@ class Connection:
         self._parser = None
         self._socket.close()
 
+    def keep_for_parent(self) -> None:
+        """In a forked child: let go of the parent's connection without ending it."""
+        self._socket.close()
+
+    def __del__(self) -> None:
+        sock: socket.socket | None = getattr(self, "_socket", None)
+        if sock is not None:
+            sock.close()  # of a stream that was forgotten
+
     def _lost(self, error: OSError) -> ConnectionLost:
         if self._is_aborted:
             return ConnectionLost("the connection was closed by this program")

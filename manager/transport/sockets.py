@@ -1,0 +1,90 @@
+"""Sockets for connections: opened, connected without waiting, and discarded whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manager.transport.addresses import Address, SocketAddress
+
+__all__ = [
+    "begin_connect",
+    "discard",
+    "finish_connect",
+    "new_socket",
+    "open_socket",
+    "unopened",
+]
+
+_IN_PROGRESS = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
+if sys.platform == "win32":  # elsewhere it would mean that something has run out
+    _IN_PROGRESS.add(errno.EWOULDBLOCK)
+
+
+def new_socket(address: Address) -> socket.socket:
+    """Return a TCP socket that can connect to ``address``; raises OSError."""
+    sock = socket.socket(address.family, socket.SOCK_STREAM)
+    _set_options(sock)
+    return sock
+
+
+def unopened() -> socket.socket:
+    """Return a socket without a descriptor, for ``open_socket``.
+
+    With ``new_socket``, a signal handler that raises before the caller has the socket would leave
+    it to the garbage collector, with a ResourceWarning.
+    """
+    return socket.socket.__new__(socket.socket)
+
+
+def open_socket(sock: socket.socket, address: Address) -> None:
+    """Make ``sock`` a TCP socket that can connect to ``address``; raises OSError."""
+    socket.socket.__init__(sock, address.family, socket.SOCK_STREAM)
+    _set_options(sock)
+
+
+def _set_options(sock: socket.socket) -> None:
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def discard(sock: socket.socket) -> None:
+    """Close a socket, even one that ``open_socket`` did not finish opening."""
+    descriptor = sock.detach()
+    if descriptor >= 0:
+        socket.close(descriptor)
+
+
+def begin_connect(sock: socket.socket, sockaddr: SocketAddress) -> bool:
+    """Begin to connect a non-blocking socket; return whether it is connected already.
+
+    Raises:
+        OSError: The connection was refused at once.
+    """
+    error = sock.connect_ex(sockaddr)
+    if sys.platform == "linux" and error in _IN_PROGRESS:
+        # Over loopback the answer is there by now, and asking again is cheaper than waiting for
+        # it; other platforms may lose the error of a refused connection that way.
+        error = sock.connect_ex(sockaddr)
+    if error in _IN_PROGRESS:
+        return False
+    if error not in (0, errno.EISCONN):
+        raise OSError(error, os.strerror(error))
+    return True
+
+
+def finish_connect(sock: socket.socket, sockaddr: SocketAddress) -> None:
+    """Check that a connection was made, and not to the socket itself; raises OSError.
+
+    Where nothing listens at a port of this machine, the system may choose that same port for the
+    connecting end, and the two ends of the socket meet (TCP's simultaneous open).
+    """
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if not error and sock.getsockname()[:2] == sockaddr[:2]:
+        error = errno.ECONNREFUSED
+    if error:
+        raise OSError(error, os.strerror(error))
