@@ -37,7 +37,6 @@ _OURS: Final[tuple[tuple[type[Exception], type[TransportError], str], ...]] = (
     (httpx.WriteTimeout, TransferTimedOut, "the server did not read the request in time"),
     (httpx.PoolTimeout, ConnectionsInUse, "all connections were in use for too long"),
     (httpx.TimeoutException, TransferTimedOut, "the time is up"),
-    (httpx.ProxyError, ProxyFailed, "the proxy refused to connect to the server"),
     (httpx.ConnectError, ConnectFailed, "no connection could be made"),
     (httpx.UnsupportedProtocol, NeverSent, "the URL has a scheme that is not supported"),
     (httpx.LocalProtocolError, NeverSent, "the request is not valid HTTP"),
@@ -74,6 +73,8 @@ def from_httpx(error: Exception, *, has_head: bool) -> TransportError:
     """
     if isinstance(error, TransportError):
         return error
+    if isinstance(error, httpx.ProxyError):
+        return _proxy_failed(str(error))
     for theirs, ours, words in _OURS:
         if isinstance(error, theirs):
             return ours(_words(error) or words)
@@ -111,6 +112,15 @@ def to_httpx(
     if isinstance(error.__cause__, OSError):
         return httpx.ReadError(text, request=request)
     return httpx.RemoteProtocolError(text, request=request)
+
+
+def _proxy_failed(text: str) -> ProxyFailed:
+    """Return the error; httpx begins its words with the status that the proxy answered with."""
+    status = text[:3]
+    return ProxyFailed(
+        f"the proxy refused to connect to the server{': ' if text else ''}{text}",
+        int(status) if status.isdecimal() and len(status) == 3 else 0,
+    )
 
 
 def _is_refusal(error: OSError) -> bool:

@@ -696,8 +696,9 @@ async def test_a_proxy_is_asked(make: Make) -> None:
 async def test_a_proxy_that_refuses_is_an_error(make: Make) -> None:
     with Hostile(says(b"", 407)) as proxy:
         carrier = make("https://ollama.example", proxy=proxy.host.removesuffix("/x"))
-        with pytest.raises(ours.ProxyFailed, match="407"):
+        with pytest.raises(ours.ProxyFailed, match="407") as caught:
             await ask(carrier)
+        assert caught.value.status == 407
         await carrier.close()
 
 
