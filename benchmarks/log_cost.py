@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ollama_api.api.inference import chat
 
 from manager import OllamaManager
-from manager.transport.call import Call
 from manager.config import RetryConfig
 from manager.events import Events
 from manager.logs import CallLog
 from manager.requests import build_chat_request
 from manager.timeouts import ResolvedTimeouts
+from manager.transport.call import Call
 
 from .client.place import flood_server, manager_settings
 

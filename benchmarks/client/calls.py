@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -11,9 +12,11 @@ import numpy as np
 import ollama
 
 from manager import AsyncOllamaManager, OllamaManager
+from manager.embedding_arrays import find_simdjson
 
 from .place import MESSAGES, PACE, manager_settings, peer_settings
 from .rounds import cpu_of, in_turn
+from .without_simdjson import without_simdjson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -82,11 +85,16 @@ def calls(url: str, sizes: Sizes, progress: Callable[[str], None]) -> dict[str, 
             content = plain.post("/api/embed", json=body).content
             return np.array(json.loads(content)["embeddings"], dtype=np.float32)
 
-        found["embed_array"] = in_turn(
-            sizes.rounds,
-            repeated(lambda: m.embed_array(embedder, texts), sizes.embeds),
-            repeated(by_hand, sizes.embeds),
-        )
+        readings = {"embed_array": nullcontext(), "embed_array_plain": without_simdjson()}
+        for key, reading in readings.items():
+            if key == "embed_array" and find_simdjson() is None:
+                continue
+            with reading:
+                found[key] = in_turn(
+                    sizes.rounds,
+                    repeated(lambda: m.embed_array(embedder, texts), sizes.embeds),
+                    repeated(by_hand, sizes.embeds),
+                )
     return found
 
 

@@ -37,7 +37,11 @@ def draw(results: Results, folder: Path) -> None:
 def _ratios(results: Results) -> Any:
     from matplotlib.figure import Figure
 
-    rows = [(row, results.rows[key]) for key, row in ROWS.items() if row.goal is not None]
+    rows = [
+        (row, results.rows[key])
+        for key, row in ROWS.items()
+        if row.goal is not None and key in results.rows
+    ]
     figure = Figure(figsize=(8, 0.34 * len(rows) + 1.1), layout="constrained")
     axes = figure.subplots()
     for place, (row, pair) in enumerate(rows):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measure"]
 
-_PACKAGES = ("ollama", "httpx", "httpcore", "h11", "msgspec", "pydantic", "numpy")
+_PACKAGES = ("ollama", "httpx", "httpcore", "h11", "msgspec", "pydantic", "numpy", "pysimdjson")
 
 
 def measure(*, smoke: bool, rounds: int | None, progress: Callable[[str], None]) -> Results:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     )
 
     from manager._async.session import AsyncSession
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["AsyncAccountMethods"]
 

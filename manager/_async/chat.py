@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from manager._async.session import AsyncSession
     from manager._async.streams import AsyncChatStream
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Prompt, Think, ToolInput
 
 __all__ = ["AsyncChatMethods"]

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from manager._async.session import AsyncSession
     from manager._async.streams import AsyncGenerateStream
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import FormatInput, ImagesInput, KeepAlive, Think
 
 __all__ = ["AsyncGenerateMethods"]

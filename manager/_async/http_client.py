@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from manager.transport.queue import SlotQueue
 
 if TYPE_CHECKING:
+    import httpx
+
     from manager.transport._async.carrier import AsyncCarried, AsyncCarrier
     from manager.transport.call import Call
     from manager.transport.settings import ClientSettings
@@ -19,15 +21,18 @@ class AsyncHttpClient:
 
     Args:
         settings: Where the server is, and how to get there.
+        transport: What carries the calls, if that is an httpx transport of the user's.
 
     Raises:
         ConfigError: The settings cannot be used, or a package is missing that they ask for.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(
+        self, settings: ClientSettings, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self.settings = settings
         self.slots = SlotQueue(settings.max_connections)
-        self.carrier: AsyncCarrier = _make_carrier(settings)
+        self.carrier: AsyncCarrier = _make_carrier(settings, transport)
 
     def exchange(self, call: Call[Any]) -> AsyncCarried:
         """Return the exchange of a call with the server; it has not begun."""
@@ -53,12 +58,14 @@ class AsyncHttpClient:
         self.carrier.keep_for_parent()
 
 
-def _make_carrier(settings: ClientSettings) -> AsyncCarrier:
-    if settings.needs_httpx:
+def _make_carrier(
+    settings: ClientSettings, transport: httpx.AsyncBaseTransport | None
+) -> AsyncCarrier:
+    if transport is not None or settings.needs_httpx:
         # it takes a fifth of a second to load
         from manager.transport._async.httpx_carrier import AsyncHttpxCarrier
 
-        return AsyncHttpxCarrier(settings)
+        return AsyncHttpxCarrier(settings, transport)
     from manager.transport._async.engine import AsyncEngine
 
     return AsyncEngine(settings)

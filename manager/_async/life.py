@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from manager._async.session import AsyncSession
     from manager.config import ConfigChange, ManagerConfig, Verbosity
     from manager.events import Events
-    from manager.transport.retry import RetryInput
     from manager.status import ServerStatus
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["AsyncServerMethods"]
 

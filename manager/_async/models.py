@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from manager._async.session import AsyncSession
     from manager.blobs import FilesInput
     from manager.progress import ProgressListener
-    from manager.transport.retry import RetryInput
     from manager.shown import ShownModel
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
     from manager.types import KeepAlive, MessageInput
 
 __all__ = ["AsyncModelMethods"]

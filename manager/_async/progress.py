@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from manager._async.lines import AsyncLines
     from manager._async.session import AsyncSession
     from manager.progress import ProgressListener
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["follow_progress"]
 

@@ -24,6 +24,7 @@ from manager.transport.settings import http_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._async.lines import AsyncLines
@@ -43,12 +44,15 @@ class AsyncSession:
 
     Args:
         sources: What the configuration is read from.
+        transport: What carries the calls, if that is the user's.
 
     Raises:
         ConfigError: It is wrong.
     """
 
-    def __init__(self, sources: ConfigSources) -> None:
+    def __init__(
+        self, sources: ConfigSources, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         config = sources.read()
         self.events = Events()
         self._closed = False
@@ -58,7 +62,7 @@ class AsyncSession:
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = AsyncTransport(
-            http_settings(config), self.server, self.events, call_log(config), in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight, transport
         )
         self.reloading = AsyncReloading(config, sources, self.server, self._transport, self.events)
 

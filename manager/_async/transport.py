@@ -24,6 +24,7 @@ from manager.waiting_async import check_home_async, home_async, pause_async, sig
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._async.server import AsyncServer
@@ -53,6 +54,7 @@ class AsyncTransport:
         events: Hears of each request.
         log: Writes each request down.
         in_flight: Counts them.
+        carrier: What carries them, if that is an httpx transport of the user's.
     """
 
     def __init__(
@@ -62,7 +64,9 @@ class AsyncTransport:
         events: Events,
         log: CallLog,
         in_flight: InFlight[AsyncLines[Any]],
+        carrier: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._own_carrier = carrier
         self._server = server
         self._events = events
         self.log = log  # of the calls that start from now on
@@ -137,9 +141,7 @@ class AsyncTransport:
         Raises:
             OllamaManagerError: The subclass that says what went wrong, after the last attempt.
         """
-        call = self._begin(
-            request, model, whole_wait(timeout), retry, absence_is_answer=True
-        )
+        call = self._begin(request, model, whole_wait(timeout), retry, absence_is_answer=True)
         try:
             await self._deliver(call)
         except APIError as error:
@@ -170,9 +172,7 @@ class AsyncTransport:
             content = await self._read(attempt)
         finally:
             await attempt.end()
-        answer = decode_answer(
-            call.request, content, attempts=call.attempts, **call.context
-        )
+        answer = decode_answer(call.request, content, attempts=call.attempts, **call.context)
         call.finish(attempt.status, len(content), attempt.headers, answer)
         return answer
 
@@ -342,9 +342,7 @@ class AsyncTransport:
                 left = _LOOK_INTERVAL if until is None else until - time.monotonic()
                 if left <= 0:
                     connections = client.settings.max_connections
-                    raise call.lost(
-                        ConnectionsInUse(), answering=False, connections=connections
-                    )
+                    raise call.lost(ConnectionsInUse(), answering=False, connections=connections)
                 await signal.wait(min(left, _LOOK_INTERVAL))
                 client.slots.grant_free_slots()
             if self._closed:
@@ -372,7 +370,9 @@ class AsyncTransport:
         if client is None:
             with self._lock:
                 if (client := self._client) is None:
-                    client = self._client = AsyncHttpClient(self._settings.client)
+                    client = self._client = AsyncHttpClient(
+                        self._settings.client, self._own_carrier
+                    )
                     self._client_home = self._client_home or home_async()
                     if self._closed:  # meanwhile
                         client.abort_all()

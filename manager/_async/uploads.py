@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from manager._async.transport import AsyncTransport
-    from manager.transport.retry import RetryInput
     from manager.timeouts import TimeoutInput
+    from manager.transport.retry import RetryInput
 
 __all__ = ["digests_of", "upload_missing"]
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from manager.transport.queue import SlotQueue
 
 if TYPE_CHECKING:
+    import httpx
+
     from manager.transport._sync.carrier import Carried, Carrier
     from manager.transport.call import Call
     from manager.transport.settings import ClientSettings
@@ -20,15 +22,18 @@ class HttpClient:
 
     Args:
         settings: Where the server is, and how to get there.
+        transport: What carries the calls, if that is an httpx transport of the user's.
 
     Raises:
         ConfigError: The settings cannot be used, or a package is missing that they ask for.
     """
 
-    def __init__(self, settings: ClientSettings) -> None:
+    def __init__(
+        self, settings: ClientSettings, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self.settings = settings
         self.slots = SlotQueue(settings.max_connections)
-        self.carrier: Carrier = _make_carrier(settings)
+        self.carrier: Carrier = _make_carrier(settings, transport)
 
     def exchange(self, call: Call[Any]) -> Carried:
         """Return the exchange of a call with the server; it has not begun."""
@@ -54,12 +59,12 @@ class HttpClient:
         self.carrier.keep_for_parent()
 
 
-def _make_carrier(settings: ClientSettings) -> Carrier:
-    if settings.needs_httpx:
+def _make_carrier(settings: ClientSettings, transport: httpx.BaseTransport | None) -> Carrier:
+    if transport is not None or settings.needs_httpx:
         # it takes a fifth of a second to load
         from manager.transport._sync.httpx_carrier import HttpxCarrier
 
-        return HttpxCarrier(settings)
+        return HttpxCarrier(settings, transport)
     from manager.transport._sync.engine import Engine
 
     return Engine(settings)

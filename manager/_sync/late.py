@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ollama_api.api.server import version as version
 
     from manager._sync.embeddings import EmbedStream as EmbedStream
+    from manager._sync.own_transport import separate_transport as separate_transport
     from manager._sync.progress import follow_progress as follow_progress
     from manager._sync.session import Session as Session
     from manager._sync.streams import ChatStream as ChatStream
@@ -38,12 +39,13 @@ if TYPE_CHECKING:
     from manager.arguments import check_at_least_one as check_at_least_one
     from manager.arguments import check_callback as check_callback
     from manager.arguments import check_many_texts as check_many_texts
-    from manager.arrays import embedding_array as embedding_array
     from manager.blobs import local_files as local_files
     from manager.cloud_requests import build_web_fetch_request as build_web_fetch_request
     from manager.cloud_requests import build_web_search_request as build_web_search_request
     from manager.config import ConfigSources as ConfigSources
     from manager.defaults import apply_defaults as apply_defaults
+    from manager.embedding_arrays import with_array as with_array
+    from manager.embedding_lists import with_lists as with_lists
     from manager.images import holds_files as holds_files
     from manager.missing import explain_missing as explain_missing
     from manager.model_requests import build_copy_request as build_copy_request
@@ -72,15 +74,17 @@ if TYPE_CHECKING:
 _MODULES = {
     "manager._sync.embeddings": ("EmbedStream",),
     "manager._sync.progress": ("follow_progress",),
+    "manager._sync.own_transport": ("separate_transport",),
     "manager._sync.session": ("Session",),
     "manager._sync.streams": ("ChatStream", "GenerateStream"),
     "manager._sync.uploads": ("digests_of", "upload_missing"),
     "manager.arguments": ("check_at_least_one", "check_callback", "check_many_texts"),
-    "manager.arrays": ("embedding_array",),
     "manager.blobs": ("local_files",),
     "manager.cloud_requests": ("build_web_fetch_request", "build_web_search_request"),
     "manager.config": ("ConfigSources",),
     "manager.defaults": ("apply_defaults",),
+    "manager.embedding_arrays": ("with_array",),
+    "manager.embedding_lists": ("with_lists",),
     "manager.images": ("holds_files",),
     "manager.missing": ("explain_missing",),
     "manager.model_requests": (

@@ -40,7 +40,9 @@ class OllamaManager(
         config: A whole configuration; the other arguments win over it.
         config_file: Where to read the configuration from instead of the usual places.
         settings: Keys of ``[server]`` and ``[client]`` as keywords, such as ``host=``; the other
-            tables as mappings, such as ``retry={"max_attempts": 1}``.
+            tables as mappings, such as ``retry={"max_attempts": 1}``. ``transport`` also takes an
+            httpx transport, such as ``httpx.MockTransport``, which then carries all calls; the
+            manager closes it at its end.
 
     Raises:
         ConfigError: The configuration is wrong.
@@ -58,8 +60,9 @@ class OllamaManager(
         config_file: str | os.PathLike[str] | None = None,
         **settings: Unpack[ManagerSettings],
     ) -> None:
+        settings, transport = late.separate_transport(settings)
         sources = late.ConfigSources(config, config_file, settings)
-        self._session: Session = late.Session(sources)
+        self._session: Session = late.Session(sources, transport)
 
     def __enter__(self) -> Self:
         self._session.check_open()

@@ -25,6 +25,7 @@ from manager.transport.settings import http_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._sync.lines import Lines
@@ -44,12 +45,15 @@ class Session:
 
     Args:
         sources: What the configuration is read from.
+        transport: What carries the calls, if that is the user's.
 
     Raises:
         ConfigError: It is wrong.
     """
 
-    def __init__(self, sources: ConfigSources) -> None:
+    def __init__(
+        self, sources: ConfigSources, transport: httpx.BaseTransport | None = None
+    ) -> None:
         config = sources.read()
         self.events = Events()
         self._closed = False
@@ -59,7 +63,7 @@ class Session:
             config, self.events, in_flight.count, in_flight.report, in_flight.resend
         )
         self._transport = Transport(
-            http_settings(config), self.server, self.events, call_log(config), in_flight
+            http_settings(config), self.server, self.events, call_log(config), in_flight, transport
         )
         self.reloading = Reloading(config, sources, self.server, self._transport, self.events)
 

@@ -25,6 +25,7 @@ from manager.waiting_sync import check_home_sync, home_sync, pause_sync, signal_
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import httpx
     from ollama_api.types import Request
 
     from manager._sync.server import Server
@@ -54,6 +55,7 @@ class Transport:
         events: Hears of each request.
         log: Writes each request down.
         in_flight: Counts them.
+        carrier: What carries them, if that is an httpx transport of the user's.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class Transport:
         events: Events,
         log: CallLog,
         in_flight: InFlight[Lines[Any]],
+        carrier: httpx.BaseTransport | None = None,
     ) -> None:
+        self._own_carrier = carrier
         self._server = server
         self._events = events
         self.log = log  # of the calls that start from now on
@@ -365,7 +369,7 @@ class Transport:
         if client is None:
             with self._lock:
                 if (client := self._client) is None:
-                    client = self._client = HttpClient(self._settings.client)
+                    client = self._client = HttpClient(self._settings.client, self._own_carrier)
                     self._client_home = self._client_home or home_sync()
                     if self._closed:  # meanwhile
                         client.abort_all()

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
+    import httpx
+
     from manager.config.server import OnChange
     from manager.config.tables import (
         DefaultsConfig,
@@ -119,7 +121,7 @@ class ManagerSettings(TypedDict, total=False):
     trust_env: bool
     max_connections: int | None
     max_keepalive: int | None
-    transport: Transport
+    transport: Transport | httpx.BaseTransport | httpx.AsyncBaseTransport
     retry: RetrySettings | RetryConfig
     logging: LoggingSettings | LoggingConfig
     defaults: DefaultsSettings | DefaultsConfig

@@ -86,8 +86,8 @@ class ClientConfig:
     transport: Transport = key(  # noqa: RUF009
         choice("auto", "httpx"),
         "auto",
-        "auto reads the HTTP chunks of streams past httpx, or joins those that arrive together; "
-        "httpx leaves it all to httpx's own transport.",
+        "auto is this package's own HTTP engine, and httpx's transport for a SOCKS proxy; httpx is "
+        "httpx's transport for everything.",
     )
 
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any
+from typing import NamedTuple, TypeAlias
 
 _FEW = 2
 _MANY = 64
-_BY_CATEGORY = {
-    "CATEGORY_DIGIT": "0",
-    "CATEGORY_NOT_DIGIT": "a",
-    "CATEGORY_SPACE": " ",
-    "CATEGORY_NOT_SPACE": "a",
-    "CATEGORY_WORD": "a",
-    "CATEGORY_NOT_WORD": "-",
-}
 _CANDIDATES = "a0A-_ .,:/@\n" + "".join(map(chr, range(33, 127)))
+
+# One character, in whatever way it is written: a set, an escape, or itself.
+_ATOM = re.compile(
+    r"\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|0[0-7]{0,2}|[0-7]{3}|\D)"
+    r"|[^\\|()]",
+    re.DOTALL,
+)
+_REPEAT = re.compile(r"(?:([*+?])|\{(\d*)(,?)(\d*)\})[?+]?")
+_BOUNDS = {"*": (0, _MANY), "+": (1, _MANY), "?": (0, 1)}
+_REFERENCE = re.compile(r"\\([1-9]\d?)|\(\?P=(\w+)\)")
+_ANCHOR = re.compile(r"\\[AbBZ]|[\^$]")
+_OPENING = re.compile(r"\((?:\?(?:P<(\w+)>|(?:[a-zA-Z]*(?:-[a-zA-Z]+)?:)|(>)))?")
+_UNSUPPORTED = re.compile(r"\(\?(?:=|!|<=|<!|\()")  # look-arounds, conditions
+_SILENT = re.compile(r"\(\?#[^)]*\)|\(\?[aiLmsux]+\)")  # comments, flags
 
 
 def matching(pattern: str, minimum: int = 0, maximum: int | None = None) -> str | None:
@@ -33,97 +40,135 @@ def matching(pattern: str, minimum: int = 0, maximum: int | None = None) -> str 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = _parse(pattern)
             compiled = re.compile(pattern)
+            tree = _Parser(pattern).alternatives()
+            texts = [
+                _Maker(count).make(tree) for count in (0, 1, _FEW, minimum, minimum + 1, _MANY)
+            ]
     except (re.error, RecursionError, OverflowError):
         return None
-    for repeats in (0, 1, _FEW, minimum, minimum + 1, _MANY):
-        text = _Maker(repeats).make(tree)
-        text += "a" * (minimum - len(text))
-        fits = maximum is None or len(text) <= maximum
-        if fits and len(text) >= minimum and compiled.search(text):
-            return text
+    for text in texts:
+        padded = text + "a" * (minimum - len(text))
+        if (maximum is None or len(padded) <= maximum) and compiled.search(padded):
+            return padded
     return None
 
 
-def _parse(pattern: str) -> Any:
-    # The parser of the standard library; private, but steady since Python 3.11.
-    from re import _parser  # type: ignore[attr-defined]  # pyright: ignore
+class _Text(NamedTuple):
+    """A character that an atom matches, already chosen."""
 
-    return _parser.parse(pattern)  # pyright: ignore
+    text: str
+
+
+class _Group(NamedTuple):
+    """The first branch of a group; its number and name, if it has them."""
+
+    inner: list[_Node]
+    number: int | None = None
+    name: str | None = None
+
+
+class _Reference(NamedTuple):
+    """The text of an earlier group, by number or name."""
+
+    group: str
+
+
+class _Repeat(NamedTuple):
+    """A node, a number of times."""
+
+    node: _Node
+    least: int
+    most: int
+
+
+_Node: TypeAlias = "_Text | _Group | _Reference | _Repeat"
+
+
+class _Parser:
+    """Reads a pattern that ``re`` has compiled, as far as making a text of it needs."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._at = 0
+        self._groups = 0
+
+    def alternatives(self) -> list[_Node]:
+        """Read to the end of a group, or of it all; return the first branch."""
+        branches: list[list[_Node]] = [[]]
+        while self._at < len(self._pattern) and self._pattern[self._at] != ")":
+            if self._pattern[self._at] == "|":
+                self._at += 1
+                branches.append([])
+            elif (node := self._node()) is not None:
+                branches[-1].append(self._repeated(node))
+        return branches[0]
+
+    def _node(self) -> _Node | None:
+        if self._take(_UNSUPPORTED):
+            raise re.error("look-arounds and conditions are not supported")
+        if self._take(_SILENT) or self._take(_ANCHOR):
+            return None
+        if found := self._take(_REFERENCE):
+            return _Reference(found[1] or found[2])
+        if found := self._take(_OPENING):
+            number = None
+            if found[0] == "(" or found[1]:
+                self._groups += 1
+                number = self._groups
+            inner = self.alternatives()
+            self._at += 1  # the closing bracket
+            return _Group(inner, number, found[1])
+        atom = self._take(_ATOM)
+        if atom is None:
+            raise re.error(f"not supported at {self._at}")
+        return _Text(_character(atom[0]))
+
+    def _repeated(self, node: _Node) -> _Node:
+        found = self._take(_REPEAT)
+        if found is None:
+            return node
+        if found[1]:
+            return _Repeat(node, *_BOUNDS[found[1]])
+        least = int(found[2] or 0)
+        most = int(found[4] or _MANY) if found[3] else least
+        return _Repeat(node, least, max(least, most))
+
+    def _take(self, expression: re.Pattern[str]) -> re.Match[str] | None:
+        found = expression.match(self._pattern, self._at)
+        if found is not None:
+            self._at = found.end()
+        return found
+
+
+def _character(atom: str) -> str:
+    """Return a character that an atom matches; one that stands in it, rather than none."""
+    if len(atom) == 1 and atom != ".":
+        return atom
+    expression = re.compile(atom)
+    return next((c for c in _CANDIDATES + atom if expression.fullmatch(c)), "")
 
 
 class _Maker:
-    """Walks a parsed pattern, taking the first branch and a given number of repeats."""
+    """Walks a parsed pattern, taking a given number of repeats."""
 
     def __init__(self, repeats: int) -> None:
-        self.repeats = repeats
-        self.groups: dict[int, str] = {}
+        self._repeats = repeats
+        self._groups: dict[str, str] = {}
 
-    def make(self, tree: Any) -> str:
-        return "".join(self._node(str(operation), argument) for operation, argument in tree)
+    def make(self, nodes: list[_Node]) -> str:
+        return "".join(map(self._text, nodes))
 
-    def _node(self, operation: str, argument: Any) -> str:
-        match operation:
-            case "LITERAL":
-                return chr(argument)
-            case "NOT_LITERAL":
-                return "a" if argument != ord("a") else "b"
-            case "ANY":
-                return "a"
-            case "IN":
-                return _member(argument)
-            case "BRANCH":
-                return self.make(argument[1][0])
-            case "SUBPATTERN":
-                number, _, _, inner = argument
-                text = self.make(inner)
-                if number is not None:
-                    self.groups[number] = text
-                return text
-            case "ATOMIC_GROUP":
-                return self.make(argument)
-            case "GROUPREF":
-                return self.groups.get(argument, "")
-            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
-                least, most, inner = argument
-                times = max(int(least), min(int(most), self.repeats))
-                return "".join(self.make(inner) for _ in range(times))
-            case _:
-                return ""
-
-
-def _member(items: Any) -> str:
-    """A character of a set such as ``[a-z_]`` or ``[^/]``."""
-    negated = bool(items) and str(items[0][0]) == "NEGATE"
-    if not negated:
-        operation, argument = items[0]
-        match str(operation):
-            case "LITERAL":
-                return chr(argument)
-            case "RANGE":
-                return chr(argument[0])
-            case _:
-                return _BY_CATEGORY.get(str(argument), "a")
-    excluded = [item for item in items if str(item[0]) != "NEGATE"]
-    return next((c for c in _CANDIDATES if not any(_holds(item, c) for item in excluded)), "")
-
-
-def _holds(item: Any, character: str) -> bool:
-    operation, argument = str(item[0]), item[1]
-    match operation:
-        case "LITERAL":
-            return bool(ord(character) == argument)
-        case "RANGE":
-            return bool(argument[0] <= ord(character) <= argument[1])
-        case _:
-            classes = {
-                "CATEGORY_DIGIT": r"\d",
-                "CATEGORY_NOT_DIGIT": r"\D",
-                "CATEGORY_SPACE": r"\s",
-                "CATEGORY_NOT_SPACE": r"\S",
-                "CATEGORY_WORD": r"\w",
-                "CATEGORY_NOT_WORD": r"\W",
-            }
-            expression: str = classes.get(str(argument), ".")
-            return re.match(expression, character) is not None
+    def _text(self, node: _Node) -> str:
+        if isinstance(node, _Text):
+            return node.text
+        if isinstance(node, _Reference):
+            return self._groups.get(node.group, "")
+        if isinstance(node, _Repeat):
+            times = max(node.least, min(node.most, self._repeats))
+            return "".join(self._text(node.node) for _ in range(times))
+        text = self.make(node.inner)
+        for name in (node.number and str(node.number), node.name):
+            if name:
+                self._groups[name] = text
+        return text

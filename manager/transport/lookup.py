@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from manager.hosts import needs_lookup
 from manager.transport.addresses import Address, interleave
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from manager.transport.destination import Destination
 
@@ -142,24 +143,40 @@ def known_addresses(host: str, port: int) -> list[Address] | None:
         host: A name or an IP address, without brackets.
         port: The port of the addresses.
     """
+    known = _known(host)
+    return None if known is None else [ip.at(port) for ip in known]
+
+
+class _KnownIP(NamedTuple):
+    text: str
+    zone: str | None
+
+    def at(self, port: int) -> Address:
+        if ":" not in self.text:
+            return Address(socket.AF_INET, (self.text, port))
+        # The number of a zone is asked for each time: interfaces come and go.
+        zone = 0 if self.zone is None else _zone_number(self.zone)
+        return Address(socket.AF_INET6, (self.text, port, 0, zone))
+
+
+@lru_cache(64)  # a program has a server or a few, and connects to them often
+def _known(host: str) -> list[_KnownIP] | None:
     if needs_lookup(host):
         return None
     try:
         ip = ipaddress.ip_address(host)
     except ValueError:  # "localhost": the loopback addresses, whatever a resolver says (RFC 6761)
-        return [_known(ipaddress.ip_address(text), port) for text in _LOOPBACK]
-    return [_known(ip, port)]
+        return [_KnownIP(text, None) for text in _LOOPBACK]
+    text, _, zone = str(ip).partition("%")
+    return [_KnownIP(text, zone or None)]
 
 
 def _resolve(host: str, port: int) -> list[Address]:
     # As bytes, an ASCII name costs no import of the IDNA codec.
     name = host.encode() if host.isascii() else host
-    found: Iterable[tuple[int, int, int, str, Any]] = socket.getaddrinfo(
-        name, port, type=socket.SOCK_STREAM
-    )
     addresses = interleave(
-        Address(family, sockaddr)
-        for family, _, _, _, sockaddr in found
+        _found(family, sockaddr)
+        for family, _, _, _, sockaddr in socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
         # A Python without IPv6 returns raw bytes for such an address.
         if family in (socket.AF_INET, socket.AF_INET6) and isinstance(sockaddr[0], str)
     )
@@ -168,12 +185,8 @@ def _resolve(host: str, port: int) -> list[Address]:
     return addresses
 
 
-def _known(ip: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int) -> Address:
-    if ip.version == 4:
-        return Address(socket.AF_INET, (str(ip), port))
-    zone = ip.scope_id
-    text = str(ip).partition("%")[0]
-    return Address(socket.AF_INET6, (text, port, 0, 0 if zone is None else _zone_number(zone)))
+def _found(family: int, sockaddr: Any) -> Address:
+    return Address(family, sockaddr)
 
 
 def _zone_number(zone: str) -> int:

@@ -200,9 +200,7 @@ class CallObserver:
         if notice := explain_full_context(self._request.json, answer, self.context_length):
             self._log.notice(self._request_id, self._request.operation_id, notice)
         if self._events.active:
-            self._events.emit(
-                RequestFinished(**self._of_call, attempts=attempts, seconds=seconds)
-            )
+            self._events.emit(RequestFinished(**self._of_call, attempts=attempts, seconds=seconds))
         if self._log.calls and self._logged_attempt != attempts:
             self._log.response(
                 self._request_id,

@@ -17,6 +17,7 @@ from manager.errors import (
     ConfigError,
     InvalidRequestError,
     RequestTimeoutError,
+    StreamInterruptedError,
 )
 from manager.spelling import did_you_mean
 
@@ -144,8 +145,10 @@ def _was_never_sent(error: OllamaManagerError) -> bool:
 
 
 def _is_passing(error: OllamaManagerError) -> bool:
-    # after a timeout, a retry is for the caller to decide: the time that he allowed is spent
-    return error.retryable and not isinstance(error, RequestTimeoutError)
+    # Worth another try, but by the caller: the time that he allowed is spent, or he has a part of
+    # the answer already.
+    is_for_the_caller = isinstance(error, RequestTimeoutError | StreamInterruptedError)
+    return error.retryable and not is_for_the_caller
 
 
 class RetryHistory:

@@ -52,14 +52,14 @@ class ClientSettings:
 
     @property
     def needs_httpx(self) -> bool:
-        """Whether httpx carries the calls: it was asked for, or the way there is beyond ours."""
+        """Whether httpx carries the calls: it was asked for, or the engine cannot get there."""
+        proxy = self.proxy
         if self.transport == "httpx":
             return True
-        if self.proxy is None:
+        if proxy is None or proxy.scheme == "http":
             return False
-        # SOCKS; or TLS with the server inside of TLS with the proxy
-        is_https = self.base_url.startswith("https:")
-        return self.proxy.scheme != "http" and (is_https or self.proxy.scheme != "https")
+        # SOCKS, or TLS with the server within that with the proxy
+        return proxy.scheme != "https" or self.base_url.startswith("https:")
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return the context for TLS, which is made by the first call: that takes tens of ms.

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "begin_connect",
-    "check_peer",
     "discard",
+    "finish_connect",
     "new_socket",
     "open_socket",
-    "pending_error",
     "unopened",
 ]
 
@@ -78,17 +77,14 @@ def begin_connect(sock: socket.socket, sockaddr: SocketAddress) -> bool:
     return True
 
 
-def pending_error(sock: socket.socket) -> OSError | None:
-    """Return why a connection that was in progress failed, or None if it is made."""
-    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    return OSError(error, os.strerror(error)) if error else None
-
-
-def check_peer(sock: socket.socket, sockaddr: SocketAddress) -> None:
-    """Raise ConnectionRefusedError for a socket that is connected to itself.
+def finish_connect(sock: socket.socket, sockaddr: SocketAddress) -> None:
+    """Check that a connection was made, and not to the socket itself; raises OSError.
 
     Where nothing listens at a port of this machine, the system may choose that same port for the
     connecting end, and the two ends of the socket meet (TCP's simultaneous open).
     """
-    if sock.getsockname()[:2] == sockaddr[:2]:
-        raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if not error and sock.getsockname()[:2] == sockaddr[:2]:
+        error = errno.ECONNREFUSED
+    if error:
+        raise OSError(error, os.strerror(error))

@@ -143,7 +143,7 @@ def answers(port: int) -> bool:
 
 
 def pool_of(m: Any) -> Any:
-    """The connections that a manager keeps; None before its first call, and with httpx's transport."""
+    """The connections that a manager keeps; None before its first call, and with httpx."""
     client = getattr(m, "target", m)._session.transport._client
     return client and getattr(client.carrier, "pool", None)
 

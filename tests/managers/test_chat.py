@@ -6,11 +6,9 @@ import base64
 import dataclasses
 import json
 import math
-import sys
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import attrs
-import numpy as np
 import pydantic
 import pytest
 
@@ -256,22 +254,6 @@ async def test_embed(m: Any) -> None:
     assert math.hypot(*one.embeddings[0]) == pytest.approx(1)
     small = await m.embed("simulated-embed", "red", dimensions=16, truncate=True)
     assert len(small.embeddings[0]) == 16
-
-
-async def test_embed_array(m: Any) -> None:
-    array = await m.embed_array("simulated-embed", ["red", "blue", "green"])
-    assert array.shape == (3, 384)
-    assert array.dtype == np.float32
-    assert np.linalg.norm(array, axis=1) == pytest.approx(1, abs=1e-4)
-    assert (await m.embed_array("simulated-embed", "red", dimensions=8)).shape == (1, 8)
-
-
-async def test_embed_array_without_numpy(m: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "numpy", None)
-    with pytest.raises(InvalidRequestError) as caught:
-        await m.embed_array("simulated-embed", "red")
-    assert caught.value.code == "numpy_missing"
-    assert "[numpy]" in caught.value.hint
 
 
 async def test_a_model_that_cannot(m: Any) -> None:

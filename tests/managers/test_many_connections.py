@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from manager.transport._async.connection import AsyncConnection
 from manager.transport._sync.connection import Connection
 
 from .either import PATIENCE, pool_of, until
 
 if TYPE_CHECKING:
+    import pytest
+
     from manager.simulator.process import SimulatedServer
 
     from .either import Make

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from manager import RequestTimeoutError, ServerUnavailableError, StreamInterruptedError
-
-from ..process.stage import parent
 from manager.transport._async.engine import AsyncEngine
 from manager.transport._sync.engine import Engine
 
+from ..process.stage import parent
 from .either import PATIENCE, Heard, answers, is_alive, make_async, make_sync, until
 
 if TYPE_CHECKING:

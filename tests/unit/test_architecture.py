@@ -18,11 +18,14 @@ PACKAGE = Path(manager.__file__).parent
 ALL = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 PURE = """
-    accumulate arguments calls chunk_joining cloud_requests default defaults errors events
-    extra_body hold hosts images in_flight json_values keep_alive messages missing
-    model_requests names narrowing ndjson options progress quantities redaction requests retry
-    schemas server_settings shown since spelling status timeouts tool_functions tools types
-    config/proxy_url transport/no_proxy transport/settings turns version
+    accumulate arguments cloud_requests config/proxy_url decoding default defaults
+    embedding_arrays embedding_lists errors events extra_body failures hosts images in_flight
+    json_values keep_alive messages missing model_requests names narrowing ndjson options
+    progress quantities redaction requests schemas server_settings shown since spelling status
+    timeouts tool_functions tools transport/addresses transport/call transport/content_coding
+    transport/cookies transport/deadlines transport/destination transport/error_mapping
+    transport/exceptions transport/http1 transport/no_proxy transport/observer transport/queue
+    transport/retry transport/route transport/settings transport/tunnel types version
 """.split()  # noqa: SIM905
 IO = {
     "anyio",
@@ -43,6 +46,8 @@ IO = {
 SHELLS = {"_async", "_sync"}
 # Programs of their own: they speak HTTP themselves.
 HAND_WRITTEN_HTTP = {"simulator", "supervisor/probe.py", "supervisor/show.py"}
+# How the methods differ on the wire: an answer to HEAD has no body.
+HTTP_ITSELF = {"transport/http1.py", "transport/tunnel.py"}
 VERBS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"}
 
 
@@ -161,17 +166,57 @@ def test_only_the_shells_use_the_operations() -> None:
                 assert not module.startswith("ollama_api.api"), relative(path)
 
 
-def test_only_the_transport_speaks_http() -> None:
-    speakers = ("body", "http_client", "lines", "network", "pool", "transport", "wire")
-    allowed = {f"{shell}/{name}.py" for shell in SHELLS for name in speakers}
-    # a call's failures are httpx's exceptions; `failures` turns them into ours
-    allowed |= {"failures.py"}
+def test_httpx_is_loaded_by_its_adapters_only() -> None:
     for path in ALL:
-        modules = imported(path)
-        if relative(path) not in allowed:
-            assert not modules & {"manager.lean_httpx", "httpcore"}, relative(path)
-        if relative(path) != "lean_httpx.py":
-            assert "httpx" not in modules, f"{relative(path)}: httpx comes from lean_httpx"
+        if not re.match(r"transport/(\w+/)?httpx_\w+\.py", relative(path)):
+            roots = {module.partition(".")[0] for module in imported(path)}
+            assert "httpx" not in roots, relative(path)
+
+
+def test_what_is_below_httpx_is_not_touched() -> None:
+    for path in ALL:
+        roots = {module.partition(".")[0] for module in imported(path, at_run_time_only=False)}
+        assert not roots & {"anyio", "h11", "httpcore", "sniffio"}, relative(path)
+
+
+def test_no_module_of_others_is_changed_and_no_private_name_of_theirs_is_used() -> None:
+    ours = {"manager", "ollama_api", "ollama_manager_entry_points"}
+    for path in ALL:
+        tree = tree_of(path)
+        others: set[str] = set()
+        for node in ast.walk(tree):
+            where = f"{relative(path)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Import):
+                others |= {
+                    (alias.asname or alias.name).partition(".")[0]
+                    for alias in node.names
+                    if alias.name.partition(".")[0] not in ours
+                }
+                for alias in node.names:
+                    assert not re.search(r"(^|\.)_[a-z]", alias.name), where
+            elif isinstance(node, ast.ImportFrom):
+                root = (node.module or "").partition(".")[0]
+                if root not in {*ours, "__future__"}:
+                    assert not re.search(r"(^|\.)_[a-z]", node.module or ""), where
+                    for alias in node.names:
+                        assert not alias.name.startswith("_"), where
+                        others.add(alias.asname or alias.name)
+        for node in ast.walk(tree):
+            where = f"{relative(path)}:{getattr(node, 'lineno', 0)}"
+            if (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id in others
+            ):
+                private = re.match(r"_[a-z]", node.attr)
+                assert not private or node.attr in _DOCUMENTED, f"{where}: {node.attr}"
+                assert isinstance(node.ctx, ast.Load), f"{where}: a name of others is set"
+            if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
+                assert ast.unparse(node.value) != "sys.modules", where
+
+
+# Private in form only: the standard library documents them.
+_DOCUMENTED = {"_exit"}
 
 
 def test_the_shells_do_not_import_each_other() -> None:
@@ -194,7 +239,7 @@ def docstrings(tree: ast.Module) -> set[ast.Constant]:
 
 def test_no_url_path_and_no_verb_is_written_by_hand() -> None:
     for path in ALL:
-        if within(path, HAND_WRITTEN_HTTP):
+        if within(path, HAND_WRITTEN_HTTP | HTTP_ITSELF):
             continue
         tree = tree_of(path)
         explanations = docstrings(tree)
@@ -230,6 +275,7 @@ HEAVY = {
     "ollama_api",
     "pydantic",
     "rich",
+    "simdjson",
     "typer",
     "watchdog",
     "asyncio",
@@ -302,7 +348,7 @@ def test_managers_leave_what_is_optional_alone() -> None:
         name.partition(".")[0]
         for name in modules_after("from manager import AsyncOllamaManager, OllamaManager")
     }
-    assert not loaded & {"numpy", "pydantic", "rich", "typer", "watchdog", "dateutil"}
+    assert not loaded & {"numpy", "pydantic", "rich", "simdjson", "typer", "watchdog", "dateutil"}
 
 
 def test_every_public_name_is_there() -> None:

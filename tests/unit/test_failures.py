@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import json
-import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,12 +17,9 @@ from manager.errors import (
     InternalServerError,
     ModelNotFoundError,
     PermissionDeniedError,
-    RequestTimeoutError,
-    ResponseDecodeError,
     ServerBusyError,
-    ServerUnavailableError,
 )
-from manager.failures import error_from_line, error_from_status, error_from_transport, timeout_error
+from manager.failures import error_from_line, error_from_status
 from manager.timeouts import ResolvedTimeouts
 
 if TYPE_CHECKING:
@@ -374,65 +369,6 @@ def test_error_lines(line: dict[str, Any], cls: type[APIError], text: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "answering", "cls", "code"),
-    [
-        (httpx.ConnectError("refused"), False, ServerUnavailableError, "connection_refused"),
-        (httpx.ReadError("reset"), False, ServerUnavailableError, "connection_lost"),
-        (httpx.ReadError(""), True, ServerUnavailableError, "connection_lost"),
-        (httpx.WriteError("reset"), False, ServerUnavailableError, "connection_lost"),
-        (httpx.CloseError("x"), False, ServerUnavailableError, "connection_lost"),
-        (
-            httpx.RemoteProtocolError("cut off"),
-            False,
-            ServerUnavailableError,
-            "connection_lost",
-        ),
-        (httpx.ProxyError("no"), False, ServerUnavailableError, "connection_lost"),
-        (httpx.LocalProtocolError("bad"), False, ServerUnavailableError, "transport_failed"),
-        (httpx.UnsupportedProtocol("ftp"), False, ServerUnavailableError, "transport_failed"),
-        (httpx.InvalidURL("bad"), False, ServerUnavailableError, "transport_failed"),
-        (OSError("file is gone"), False, ServerUnavailableError, "transport_failed"),
-        (ssl.SSLError("bad record"), True, ServerUnavailableError, "connection_lost"),
-        (httpx.DecodingError("not gzip"), True, ResponseDecodeError, "response_invalid"),
-    ],
-)
-def test_transport(error: Exception, answering: bool, cls: type[Exception], code: str) -> None:
-    result = error_from_transport(error, LIMITS, answering=answering, **CONTEXT)
-    assert type(result) is cls
-    assert result.code == code
-    assert result.retryable is (code in ("connection_refused", "connection_lost"))
-    assert result.endpoint == "POST /api/chat"
-    assert result.message.strip().endswith(str(error) or type(error).__name__)
-
-
-@pytest.mark.parametrize(
-    ("error", "answering", "which", "seconds"),
-    [
-        (httpx.ConnectTimeout("t"), False, "connect", 2),
-        (httpx.ReadTimeout("t"), False, "first_token", 300),
-        (httpx.ReadTimeout("t"), True, "chunk", 60),
-        (httpx.WriteTimeout("t"), False, "first_token", 300),
-    ],
-)
-def test_timeouts(error: Exception, answering: bool, which: str, seconds: float) -> None:
-    result = error_from_transport(error, LIMITS, answering=answering, **CONTEXT)
-    assert type(result) is RequestTimeoutError
-    assert (result.timeout, result.seconds) == (which, seconds)
-    assert f"{seconds:g} s" in result.message
-    assert result.hint is not None
-    assert which in result.hint
-
-
-def test_the_wait_for_a_connection_is_a_timeout_of_its_own() -> None:
-    error = error_from_transport(
-        httpx.PoolTimeout("t"), LIMITS, answering=False, connections=7, **CONTEXT
-    )
-    assert type(error) is RequestTimeoutError
-    assert (error.code, error.timeout, error.seconds) == ("connections_in_use", "first_token", 300)
-    assert "all 7 connections are in use" in error.message
-
-
-@pytest.mark.parametrize(
     ("message", "retryable"),
     [
         ("model runner has unexpectedly stopped", True),
@@ -448,12 +384,6 @@ def test_the_wait_for_a_connection_is_a_timeout_of_its_own() -> None:
 )
 def test_which_error_lines_may_pass(message: str, retryable: bool) -> None:
     assert error_from_line({"error": message}, **CONTEXT).retryable is retryable
-
-
-@pytest.mark.parametrize("which", ["connect", "first_token", "chunk", "total"])
-def test_timeout_error_without_a_limit(which: str) -> None:
-    none = ResolvedTimeouts(connect=None, first_token=None, chunk=None, total=None)
-    assert timeout_error(which, none).seconds is None
 
 
 def test_only_a_full_queue_of_ollama_is_mended_by_its_settings() -> None:

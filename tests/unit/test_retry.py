@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ollama_api.api.models import list_models
 
-from manager.transport.call import Call
 from manager.config import RetryConfig
 from manager.errors import (
     APIError,
@@ -34,8 +32,9 @@ from manager.errors import (
 from manager.events import Events
 from manager.failures import error_from_status
 from manager.logs import CallLog
-from manager.transport.retry import decide
 from manager.timeouts import ResolvedTimeouts
+from manager.transport.call import Call
+from manager.transport.retry import decide
 
 if TYPE_CHECKING:
     from manager.errors import (
@@ -50,12 +49,12 @@ AGAIN = [
     ServerUnavailableError("lost"),
     ServerBusyError("full", status_code=503),
     ServerBusyError("full", status_code=429),
-    InternalServerError("gateway", status_code=502),
-    InternalServerError("gateway", status_code=504),
+    InternalServerError("gateway", status_code=502, retryable=True),
     InternalServerError("the runner died", status_code=500, retryable=True),
-    APIError("slow request", status_code=408),
+    APIError("slow request", status_code=408, retryable=True),
 ]
 NEVER = [
+    BadRequestError("exceeds the available context size", status_code=503),
     ServerUnavailableError("stopped on purpose", retryable=False),
     InternalServerError("option has the wrong type", status_code=500),
     BadRequestError("bad", status_code=400),
@@ -213,9 +212,7 @@ def test_the_budget_begins_with_the_first_failure_and_excuses_a_killed_runner(
     now += 100  # the answer was long in the making
     assert call.delay_after(lost, supervised=True) == 0.0
     now += 100
-    call.hold.asked_at = now - 99
-    call.hold.take(Mock())
-    call.resend()
+    call.waited(99)  # in vain: the runner was killed
     assert call.delay_after(lost, supervised=True) == 0.0
     now += 100
     with pytest.raises(ServerUnavailableError, match="lost"):

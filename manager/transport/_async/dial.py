@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from manager.transport.addresses import ConnectRace
 from manager.transport.destination import Destination, Failure
 from manager.transport.lookup import known_addresses, look_up
-from manager.transport.sockets import begin_connect, check_peer, new_socket
+from manager.transport.sockets import begin_connect, finish_connect, new_socket
 
 if TYPE_CHECKING:
     import socket
@@ -78,7 +78,7 @@ async def _dial_one(destination: Destination, address: Address) -> socket.socket
         if not _begin(sock, address):
             async with asyncio.timeout(destination.seconds):
                 await _connect(sock, address)
-        check_peer(sock, address.sockaddr)
+        finish_connect(sock, address.sockaddr)
         return sock
     except BaseException as error:
         if sock is not None:
@@ -151,13 +151,14 @@ class _Attempts:
         try:
             sock = new_socket(address)
             self._sockets.append(sock)
-            if _begin(sock, address):
-                return self._connected(sock, address)
+            is_connected = _begin(sock, address)
         except OSError as error:
             self._failed(address, error)
-        else:
-            task = asyncio.get_running_loop().create_task(_connect(sock, address))
-            self._pending[task] = sock, address
+            return None
+        if is_connected:
+            return self._finish(sock, address)
+        task = asyncio.get_running_loop().create_task(_connect(sock, address))
+        self._pending[task] = sock, address
         return None
 
     async def _wait(self, seconds: float | None) -> socket.socket | None:
@@ -166,15 +167,21 @@ class _Attempts:
         )
         for task in done:
             sock, address = self._pending.pop(task)
-            try:
-                task.result()
-                return self._connected(sock, address)
-            except OSError as error:
-                self._failed(address, error)
+            winner = self._finish(sock, address, task)
+            if winner is not None:
+                return winner
         return None
 
-    def _connected(self, sock: socket.socket, address: Address) -> socket.socket:
-        check_peer(sock, address.sockaddr)
+    def _finish(
+        self, sock: socket.socket, address: Address, task: asyncio.Task[None] | None = None
+    ) -> socket.socket | None:
+        try:
+            if task is not None:
+                task.result()
+            finish_connect(sock, address.sockaddr)
+        except OSError as error:
+            self._failed(address, error)
+            return None
         self._race.connected()
         return sock
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from manager.forks import keep
@@ -15,7 +14,6 @@ from manager.transport.route import route_to
 from manager.waiting_async import before_end_async
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from manager.transport._async.connection import AsyncConnection
@@ -37,10 +35,11 @@ class AsyncEngine:
         self.cookies: Cookies = Cookies()
         self._settings = settings
         self._route = route_to(settings)
-        self._context: ssl.SSLContext | None = None
         self._before_end: object = None
-        self._making_context = threading.Lock()
-        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
+        headers = {"Host": self._route.authority}
+        if any(name.lower() == "host" for name in settings.headers):
+            headers = {}  # the user's own instead
+        self._fields = field_lines({**headers, **settings.headers}.items())
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -80,15 +79,15 @@ class AsyncEngine:
 
         if self._before_end is None:
             self._before_end = before_end_async(self.pool.abort_all)
-        return self.pool.take() or await open_connection_async(
-            self._route, self._ssl_context, deadlines.connecting(), note
-        )
-
-    def _ssl_context(self) -> ssl.SSLContext:
-        with self._making_context:  # it takes up to a tenth of a second
-            if self._context is None:
-                self._context = self._settings.ssl_context()
-            return self._context
+        connection = self.pool.take()
+        if connection is None:
+            settings = self._settings
+            # first: what is wrong with a file of certificates is to be said before all else
+            context = settings.ssl_context() if settings.secure else None
+            connection = await open_connection_async(
+                self._route, context, deadlines.connecting(), note
+            )
+        return connection
 
     def abort_all(self) -> None:
         """End every connection, from any thread; later ones are ended at once."""

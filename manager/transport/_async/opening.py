@@ -30,7 +30,7 @@ _NO_LIMIT = Limit(None, None)
 
 async def open_connection_async(
     route: Route,
-    context: Callable[[], ssl.SSLContext],
+    context: ssl.SSLContext | None,
     seconds: float | None,
     made: Callable[[AsyncConnection], object],
 ) -> AsyncConnection:
@@ -38,7 +38,7 @@ async def open_connection_async(
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
         made: Called with the connection as soon as it can be aborted.
 
@@ -47,18 +47,17 @@ async def open_connection_async(
         ConnectFailed: It cannot be made.
         ConnectionLost: It was aborted.
     """
-    if route.tls_name is None:
+    if context is None or (name := route.tls_name) is None:
         return await _adopt(await dial_async(route.host, route.port, seconds), made)
-    tls, name = context(), route.tls_name  # it may fail
     try:
         async with asyncio.timeout(seconds):
             sock = await dial_async(route.host, route.port, None)
             if route.tunnel is None:
-                return await _adopt(sock, made, tls, name)
+                return await _adopt(sock, made, context, name)
             connection = await _adopt(sock, made)
             try:
                 await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
-                await _secure(connection, tls, name)
+                await _secure(connection, context, name)
             except BaseException:
                 connection.close()
                 raise

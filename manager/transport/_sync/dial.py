@@ -7,17 +7,16 @@ import os
 import selectors
 import sys
 import time
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from manager.transport.addresses import ConnectRace
 from manager.transport.destination import Destination, Failure
 from manager.transport.lookup import known_addresses, look_up
 from manager.transport.sockets import (
     begin_connect,
-    check_peer,
     discard,
+    finish_connect,
     open_socket,
-    pending_error,
     unopened,
 )
 
@@ -81,24 +80,19 @@ def _dial_one(destination: Destination, address: Address, deadline: float | None
     try:
         open_socket(sock, address)
         sock.settimeout(left)
-        error = sock.connect_ex(address.sockaddr)
-        if error in _OUT_OF_TIME and left is not None:
+        code = sock.connect_ex(address.sockaddr)
+        if code in _OUT_OF_TIME and left is not None:
             raise destination.timed_out()
-        if error:
-            raise OSError(error, os.strerror(error))
+        if code:
+            raise OSError(code, os.strerror(code))
         sock.settimeout(None)
-        check_peer(sock, address.sockaddr)
+        finish_connect(sock, address.sockaddr)
         return sock
     except BaseException as error:
         discard(sock)
-        if _is_of_the_system(error):
+        if isinstance(error, OSError) and error.errno is not None:
             raise destination.failed([Failure(address, error)]) from error
-        raise
-
-
-def _is_of_the_system(error: BaseException) -> TypeGuard[OSError]:
-    """Whether an error is a failure to connect, and not, say, a signal handler's TimeoutError."""
-    return isinstance(error, OSError) and error.errno is not None
+        raise  # a signal handler's, be it an OSError: those of the system have a number
 
 
 def _dial_first(
@@ -156,14 +150,13 @@ class _Attempts:
         try:
             open_socket(sock, address)
             sock.setblocking(False)
-            if begin_connect(sock, address.sockaddr):
-                return self._connected(sock, address)
+            is_connected = begin_connect(sock, address.sockaddr)
         except OSError as error:
-            if not _is_of_the_system(error):
-                raise
             self._failed(sock, address, error)
-        else:
-            self._selector.register(sock, selectors.EVENT_WRITE, address)
+            return None
+        if is_connected:
+            return self._finish(sock, address)
+        self._selector.register(sock, selectors.EVENT_WRITE, (sock, address))
         return None
 
     def _wait(self, now: float, deadline: float | None) -> socket.socket | None:
@@ -171,33 +164,25 @@ class _Attempts:
         left = None if deadline is None else deadline - now
         waits = [_LONGEST_WAIT, *(wait for wait in (to_next, left) if wait is not None)]
         for key, _ in self._selector.select(min(waits)):
-            winner = self._finish(key)
+            self._selector.unregister(key.fileobj)
+            winner = self._finish(*key.data)
             if winner is not None:
                 return winner
         return None
 
-    def _finish(self, key: selectors.SelectorKey) -> socket.socket | None:
-        sock = next(sock for sock in self._sockets if sock is key.fileobj)
-        address: Address = key.data
-        self._selector.unregister(sock)
-        error = pending_error(sock)
+    def _finish(self, sock: socket.socket, address: Address) -> socket.socket | None:
         try:
-            if error is None:
-                return self._connected(sock, address)
-        except OSError as refused:
-            if not _is_of_the_system(refused):
-                raise
-            error = refused
-        self._failed(sock, address, error)
-        return None
-
-    def _connected(self, sock: socket.socket, address: Address) -> socket.socket:
-        check_peer(sock, address.sockaddr)
+            finish_connect(sock, address.sockaddr)
+        except OSError as error:
+            self._failed(sock, address, error)
+            return None
         self._race.connected()
         return sock
 
     def _failed(self, sock: socket.socket, address: Address, error: OSError) -> None:
+        if error.errno is None:
+            raise error  # a signal handler's: those of the system have a number
+        discard(sock)
         self._race.failed()
         # Without its traceback, which would keep this object in a cycle.
         self._failures.append(Failure(address, error.with_traceback(None)))
-        discard(sock)

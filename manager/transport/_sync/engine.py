@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 from manager.forks import keep
@@ -16,7 +15,6 @@ from manager.transport.route import route_to
 from manager.waiting_sync import before_end_sync
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from manager.transport._sync.connection import Connection
@@ -38,10 +36,11 @@ class Engine:
         self.cookies: Cookies = Cookies()
         self._settings = settings
         self._route = route_to(settings)
-        self._context: ssl.SSLContext | None = None
         self._before_end: object = None
-        self._making_context = threading.Lock()
-        self._fields = field_lines([("Host", self._route.authority), *settings.headers.items()])
+        headers = {"Host": self._route.authority}
+        if any(name.lower() == "host" for name in settings.headers):
+            headers = {}  # the user's own instead
+        self._fields = field_lines({**headers, **settings.headers}.items())
         if self._route.tunnel is None:
             self._fields += self._route.proxy_fields
 
@@ -79,15 +78,13 @@ class Engine:
 
         if self._before_end is None:
             self._before_end = before_end_sync(self.pool.abort_all)
-        return self.pool.take() or open_connection(
-            self._route, self._ssl_context, deadlines.connecting(), note
-        )
-
-    def _ssl_context(self) -> ssl.SSLContext:
-        with self._making_context:  # it takes up to a tenth of a second
-            if self._context is None:
-                self._context = self._settings.ssl_context()
-            return self._context
+        connection = self.pool.take()
+        if connection is None:
+            settings = self._settings
+            # first: what is wrong with a file of certificates is to be said before all else
+            context = settings.ssl_context() if settings.secure else None
+            connection = open_connection(self._route, context, deadlines.connecting(), note)
+        return connection
 
     def abort_all(self) -> None:
         """End every connection, from any thread; later ones are ended at once."""

@@ -28,7 +28,7 @@ __all__ = ["open_connection"]
 
 def open_connection(
     route: Route,
-    context: Callable[[], ssl.SSLContext],
+    context: ssl.SSLContext | None,
     seconds: float | None,
     made: Callable[[Connection], object],
 ) -> Connection:
@@ -36,7 +36,7 @@ def open_connection(
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
         made: Called with the connection as soon as it can be aborted.
 
@@ -45,15 +45,14 @@ def open_connection(
         ConnectFailed: It cannot be made.
         ConnectionLost: It was aborted.
     """
-    tls = None if route.tls_name is None else context()  # it may fail
     limit = Limit(None, None if seconds is None else time.monotonic() + seconds)
     connection = Connection(dial(route.host, route.port, seconds))
     try:
         made(connection)
         if route.tunnel is not None:
             _dig(connection, Tunnel(route.tunnel, route.proxy_fields), limit)
-        if tls is not None:
-            _secure(connection, tls, route.tls_name or "", limit)
+        if context is not None and (name := route.tls_name) is not None:
+            _secure(connection, context, name, limit)
     except BaseException:
         connection.close()
         raise

@@ -1,0 +1,277 @@
+"""One request and its answer, carried by an httpx transport."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+
+from manager.forks import fork_generation, keep
+from manager.transport._async.httpx_body import AsyncRequestBody, pieces_of
+from manager.transport.content_coding import decoder_for
+from manager.transport.exceptions import (
+    ConnectionLost,
+    NeverSent,
+    TransferTimedOut,
+)
+from manager.transport.httpx_errors import StepEnded, from_httpx
+from manager.transport.httpx_sockets import has_unread, shut_down
+from manager.transport.httpx_steps_async import AsyncSteps
+from manager.waiting_async import whole_async
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping
+
+    from manager.transport._async.httpx_carrier import AsyncHttpxCarrier
+    from manager.transport._async.httpx_shared import AsyncSharedTransport
+    from manager.transport.content_coding import Decoder
+    from manager.transport.deadlines import Deadlines, Limit
+    from manager.transport.httpx_steps_async import Step
+
+__all__ = ["AsyncHttpxExchange"]
+
+T = TypeVar("T")
+
+
+class AsyncHttpxExchange:
+    """Has an httpx transport send one request, and reads the answer; anybody may abort it.
+
+    Args:
+        carrier: Has the transport.
+        method: The method, in capitals.
+        url: The whole URL.
+        fields: The header fields that do not depend on the body.
+    """
+
+    def __init__(
+        self, carrier: AsyncHttpxCarrier, method: str, url: str, fields: list[tuple[str, str]]
+    ) -> None:
+        self._carrier = carrier
+        self._method = method
+        self._url = url
+        self._fields = fields
+        self._fork = fork_generation()
+        self._steps = AsyncSteps()
+        self._shared: AsyncSharedTransport | None = None
+        self._response: httpx.Response | None = None
+        self._pieces: AsyncIterator[bytes] | None = None
+        self._decoder: Decoder | None = None
+        self._timeouts: dict[str, float | None] = {}
+        # locks that are acquired once and never released: the first to do so decides
+        self._fate = threading.Lock()
+        self._unanswered = threading.Lock()
+        self.status: int = 0
+        """The status of the answer."""
+        self.headers: Mapping[str, str] = {}
+        """The header fields of the answer by lower-case name."""
+        self.asked_at: float | None = None
+        """When the request had been sent, on the monotonic clock; None while no head is awaited."""
+        self.is_read: bool = False
+        """Whether the answer has been read to its end."""
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):  # __init__ was interrupted
+            self.abort()
+
+    @property
+    def sent_headers(self) -> Mapping[str, str]:
+        """The header fields of the request, for the log."""
+        return dict(self._fields)
+
+    async def open(self, body: bytes | AsyncIterable[bytes], deadlines: Deadlines) -> None:
+        """Send the request and wait for the head of the answer.
+
+        Args:
+            body: The body, maybe empty; or its pieces.
+            deadlines: How long each step may take. httpx applies them to each wait for the network,
+                so that only the total one bounds a head that comes byte by byte, and that only
+                where a step can be interrupted.
+
+        Raises:
+            TransportError: There is no answer.
+        """
+        try:
+            self._timeouts = {
+                "connect": deadlines.connecting(),
+                "read": deadlines.answering().seconds(),
+                "write": deadlines.sending().seconds(),
+                "pool": deadlines.queueing(),
+            }
+            request = self._request(body)
+            self._shared = shared = await self._carrier.enter(self)
+
+            async def ask() -> None:
+                self._response = await shared.transport.handle_async_request(request)
+
+            await self._step(ask, deadlines.left())
+            self.asked_at = None
+            if not self._unanswered.acquire(blocking=False):
+                raise ConnectionLost("the request is sent again")
+            self._begin_to_read()
+        except BaseException:
+            self.asked_at = None
+            await self.release()
+            raise
+
+    def _request(self, body: bytes | AsyncIterable[bytes]) -> httpx.Request:
+        framing = (
+            ("Content-Length", str(len(body)))
+            if isinstance(body, bytes)
+            else ("Transfer-Encoding", "chunked")
+        )
+        try:
+            url = httpx.URL(self._url)
+            if not any(name.lower() == "host" for name, _ in self._fields):
+                self._fields = [("Host", url.netloc.decode("ascii")), *self._fields]
+            return httpx.Request(
+                self._method,
+                url,
+                headers=[
+                    (name.encode("latin-1"), text.encode("latin-1"))
+                    for name, text in [*self._fields, framing]
+                ],
+                stream=AsyncRequestBody(body, weakref.WeakMethod(self._note_sent)),
+                extensions={"timeout": self._timeouts},
+            )
+        except Exception as error:
+            raise from_httpx(error, has_head=False) from error
+
+    def _begin_to_read(self) -> None:
+        response = self._response
+        if not isinstance(response, httpx.Response):
+            raise NeverSent(f"the transport answered with {type(response).__name__}")
+        try:
+            self.status = response.status_code
+            self.headers = dict(response.headers)
+            self._carrier.cookies.update(response.headers.get_list("set-cookie"))
+            self._pieces = pieces_of(response)
+        except Exception as error:
+            raise from_httpx(error, has_head=True) from error
+        if not response.is_stream_consumed:  # else the transport has decoded it
+            self._decoder = decoder_for(self.headers.get("content-encoding"))
+
+    async def read(self, limit: Limit) -> bytes | None:
+        """Return the next piece of the body, None at its end.
+
+        Raises:
+            TransportError: It did not arrive.
+        """
+        while self._pieces is not None:
+            seconds = limit.seconds()
+            self._timeouts["read"] = seconds  # httpx looks at it when the first piece is asked for
+            piece = await self._step(self._next, seconds)
+            if piece is None:
+                self._pieces = None
+                self.is_read = True
+                return (self._decoder.finish() or None) if self._decoder is not None else None
+            if self._decoder is not None:
+                piece = self._decoder.feed(piece)
+            if piece:
+                return piece
+        return None
+
+    async def read_all(self, limit: Limit) -> bytes:
+        """Return the rest of the body.
+
+        Raises:
+            TransportError: It did not arrive in full.
+        """
+        pieces: list[bytes] = []
+        while (piece := await self.read(limit)) is not None:
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _next(self) -> bytes | None:
+        assert self._pieces is not None
+        piece = await anext(self._pieces, None)
+        return None if piece is None else bytes(piece)  # an own transport may yield anything
+
+    async def _step(self, step: Step[T], seconds: float | None) -> T:
+        if self._fork != fork_generation():
+            raise ConnectionLost("the connection belongs to the process that was forked")
+        try:
+            if self._fate.locked():
+                raise StepEnded
+            result = await self._steps.run(step, seconds)
+            if self._fate.locked():
+                raise StepEnded
+            return result
+        except StepEnded:
+            self._damage()
+            if self._fate.locked():
+                raise ConnectionLost("the connection was closed by this program") from None
+            raise TransferTimedOut("the time is up") from None
+        except Exception as error:
+            if self._fate.locked():
+                raise ConnectionLost("the connection was closed by this program") from error
+            raise from_httpx(error, has_head=self._pieces is not None) from error
+        except BaseException:
+            self._damage()
+            raise
+
+    def _damage(self) -> None:
+        if self._shared is not None:
+            self._shared.is_damaged = True
+
+    def has_unread(self) -> bool:
+        """Whether more has arrived than was read, from any thread; True where it is not known."""
+        response = self._response
+        return response is None or has_unread(response)
+
+    def abort(self) -> None:
+        """End the exchange, from any thread, unless it was released already."""
+        if not self._fate.acquire(blocking=False) or self._fork != fork_generation():
+            return
+        if self._shared is not None:
+            self._damage()
+            self._steps.interrupt()
+        response = self._response
+        if response is None:
+            return
+        is_ended = shut_down(response) or self._steps.can_interrupt
+        if not (is_ended and self._steps.is_busy):  # else the reader wakes up and closes it
+            self._steps.close_soon(response.aclose)
+
+    def abort_unanswered(self) -> bool:
+        """End it if the head of the answer has not arrived; return whether that was so.
+
+        Where a step cannot be interrupted it goes on, and the result is False.
+        """
+        if not self._steps.can_interrupt or self.asked_at is None:
+            return False
+        if not self._unanswered.acquire(blocking=False):
+            return False
+        self.abort()
+        return True
+
+    def keep_for_parent(self) -> None:
+        """In a forked child: leave the connection to the parent."""
+        keep(self)
+
+    async def release(self) -> None:
+        """Give the connection back, or close it where the answer was not read to its end.
+
+        If cancelled midway, the transport would lose the connection: it is done to the end.
+        """
+        self._fate.acquire(blocking=False)
+        response, self._response = self._response, None
+        shared, self._shared = self._shared, None
+        if shared is not None and self._fork == fork_generation():
+            await whole_async(self._end, response, shared)
+
+    async def _end(self, response: httpx.Response | None, shared: AsyncSharedTransport) -> None:
+        try:
+            if response is not None:
+                await response.aclose()
+        except Exception:  # whatever became of the connection, the answer is done with
+            shared.is_damaged = True
+        finally:
+            self._pieces = None  # an iterator that is dropped earlier would be closed by itself
+            await shared.leave(self)
+
+    def _note_sent(self) -> None:
+        self.asked_at = time.monotonic()

@@ -1,0 +1,69 @@
+# generated from manager/transport/_async/httpx_body.py by codegen.sh - do not edit
+"""The bodies of the requests and answers that an httpx transport carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import httpx
+
+from manager.transport.exceptions import InvalidAnswer, NeverSent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from weakref import WeakMethod
+
+__all__ = ["RequestBody", "pieces_of"]
+
+# A body is handed over in pieces of this size: httpx limits the time of each.
+_PIECE: Final = 65_536
+
+
+class RequestBody(httpx.SyncByteStream):
+    """The body of a request; notes when the last piece has been sent.
+
+    Args:
+        body: The body, or its pieces.
+        note_sent: Is called then. Weakly, because the pool of a transport keeps the request.
+    """
+
+    def __init__(
+        self, body: bytes | Iterable[bytes], note_sent: WeakMethod[Callable[[], None]]
+    ) -> None:
+        self._body = body
+        self._note_sent = note_sent
+
+    def __iter__(self) -> Iterator[bytes]:
+        body = self._body
+        if isinstance(body, bytes):
+            for start in range(0, len(body), _PIECE):
+                yield body[start : start + _PIECE]
+        else:
+            try:
+                for piece in body:
+                    if piece:
+                        yield piece
+            except OSError as error:  # of the file that is read
+                raise NeverSent(f"the body cannot be read: {error}") from error
+        note_sent = self._note_sent()
+        if note_sent is not None:
+            note_sent()
+
+
+def pieces_of(response: httpx.Response) -> Iterator[bytes]:
+    """Return the body of an answer as it arrives; whole if the transport has read it itself.
+
+    Raises:
+        httpx.StreamError: The transport has read it and kept nothing.
+        InvalidAnswer: It can only be read in the other way, blocking or not.
+    """
+    if response.is_stream_consumed:
+        return _whole(response.content)
+    stream = response.stream
+    if not isinstance(stream, httpx.SyncByteStream):
+        raise InvalidAnswer(f"the body of the answer is of the class {type(stream).__name__}")
+    return iter(stream)
+
+
+def _whole(content: bytes) -> Iterator[bytes]:
+    yield content
