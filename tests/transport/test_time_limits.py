@@ -26,6 +26,16 @@ SHORT = 0.25
 NEVER_ENDING = b"x" * 100_000
 
 
+def after_one(script: Callable[[Wire], None]) -> Callable[[Wire], None]:
+    """Answer a request first, so that no limit passes before there is a connection."""
+
+    def act(wire: Wire) -> None:
+        wire.answer()
+        script(wire)
+
+    return act
+
+
 @contextlib.contextmanager
 def in_time(error: type[Exception]) -> Any:
     """The error comes, and not before its time."""
@@ -35,11 +45,16 @@ def in_time(error: type[Exception]) -> Any:
     assert SHORT * 0.9 < time.monotonic() - began < 20
 
 
+def is_silent(wire: Wire) -> None:
+    wire.wait()
+
+
 @pytest.mark.parametrize("which", ["first_token", "total"])
 @over_both
 async def test_a_server_that_does_not_read(shell: Shell, which: str) -> None:
-    with Peer(lambda wire: wire.wait()) as peer:
+    with Peer(after_one(is_silent)) as peer:
         engine = shell.engine(peer.origin)
+        await shell.get(engine)
         with in_time(TransferTimedOut):
             await shell.ask(engine, LARGE, **{which: SHORT})
 
@@ -50,8 +65,9 @@ async def test_a_server_that_reads_a_little_now_and_then(shell: Shell) -> None:
         while not wire.peer.closing.wait(0.02):
             wire.socket.recv(50_000)
 
-    with Peer(sips) as peer:
+    with Peer(after_one(sips)) as peer:
         engine = shell.engine(peer.origin)
+        await shell.get(engine)
         with in_time(TransferTimedOut):
             await shell.ask(engine, LARGE, total=SHORT)
 
@@ -73,8 +89,9 @@ def drips_informational(wire: Wire) -> None:
 async def test_a_head_that_drips(
     shell: Shell, script: Callable[[Wire], None], which: str
 ) -> None:
-    with Peer(script) as peer:
+    with Peer(after_one(script)) as peer:
         engine = shell.engine(peer.origin)
+        await shell.get(engine)
         with in_time(TransferTimedOut):
             await shell.ask(engine, **{which: SHORT})
 
@@ -107,8 +124,9 @@ def pours(wire: Wire) -> None:
 async def test_a_body_that_does_not_end(
     shell: Shell, script: Callable[[Wire], None], how: str
 ) -> None:
-    with Peer(script) as peer:
+    with Peer(after_one(script)) as peer:
         engine = shell.engine(peer.origin)
+        await shell.get(engine)
         exchange = engine.exchange("POST", "/x", None)
         limits = deadlines(total=SHORT)
         try:
@@ -130,8 +148,9 @@ async def test_a_server_that_falls_silent(shell: Shell, sent: bytes) -> None:
         wire.answer(sent)
         wire.wait()
 
-    with Peer(script) as peer:
+    with Peer(after_one(script)) as peer:
         engine = shell.engine(peer.origin)
+        await shell.get(engine)
         exchange = engine.exchange("POST", "/x", None)
         limits = deadlines(first_token=SHORT, chunk=SHORT)
         try:
@@ -184,10 +203,6 @@ def full() -> Any:
 async def test_a_server_that_accepts_nobody(shell: Shell, full: str, which: str) -> None:
     with in_time(ConnectTimedOut):
         await shell.ask(shell.engine(full), **{which: SHORT})
-
-
-def is_silent(wire: Wire) -> None:
-    wire.wait()
 
 
 def drips_tls(wire: Wire) -> None:

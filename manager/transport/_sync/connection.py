@@ -240,10 +240,11 @@ class Connection:
         if self._fork == fork_generation():
             self._is_aborted = True
             with self._ending:
-                with contextlib.suppress(OSError):
-                    self._make_room()
-                with contextlib.suppress(OSError):
-                    self._shut_down()
+                # Room before the end, which the system announces to a server that waits for it;
+                # and after it, for the server that has used that up meanwhile, and asks again.
+                for step in (self._make_room, self._shut_down, self._make_room):
+                    with contextlib.suppress(OSError):
+                        step()
 
     def _make_room(self) -> None:
         """Read what nobody will: a server that waits for room would not find out about the end."""
