@@ -1,22 +1,19 @@
-"""Connections that are ended by this side: from elsewhere, too late, or because they were forgotten."""
+"""Connections that this side ends: from elsewhere, too late, or because they were forgotten."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import gc
-import signal
-import socket
 import sys
 import threading
-import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from manager.transport._async.engine import AsyncEngine
-from manager.transport.exceptions import ConnectionLost, TransportError
+from manager.transport.exceptions import ConnectionLost
 
 from .both import Shell, acquired, arrived, begun, deadlines, over, over_both, run, until
 from .peers import CHUNKED, LAST_CHUNK, OK, Peer, chunk, serves
@@ -289,8 +286,7 @@ async def test_a_held_back_answer_that_is_given_up(shell: Shell, by: str) -> Non
         await acquired(peer.ended)
         if by != "release":
             with pytest.raises(ConnectionLost):
-                while await exchange.read(deadlines().streaming()):
-                    pass
+                await exchange.read_all(deadlines().reading())
             await exchange.release()
         assert engine.pool.idle_count == 0
 

@@ -86,9 +86,7 @@ def drips_informational(wire: Wire) -> None:
 @pytest.mark.parametrize("script", [drips_head, drips_informational])
 @pytest.mark.parametrize("which", ["first_token", "total"])
 @over_both
-async def test_a_head_that_drips(
-    shell: Shell, script: Callable[[Wire], None], which: str
-) -> None:
+async def test_a_head_that_drips(shell: Shell, script: Callable[[Wire], None], which: str) -> None:
     with Peer(after_one(script)) as peer:
         engine = shell.engine(peer.origin)
         await shell.get(engine)
