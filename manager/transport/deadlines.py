@@ -86,7 +86,9 @@ class Deadlines:
     def answering(self) -> Limit:
         """Return the limit for the head of the answer, of a request that was sent now."""
         first = self.timeouts.first_token
-        return Limit(None, self.end if first is None else _earlier(time.monotonic() + first, self.end))
+        return Limit(
+            None, self.end if first is None else _earlier(time.monotonic() + first, self.end)
+        )
 
     def reading(self) -> Limit:
         """Return the limit for the body of a plain answer."""

@@ -19,7 +19,7 @@ from manager.transport.exceptions import ConnectionLost, InvalidAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-__all__ = ["ResponseParser", "chunk", "field_lines", "last_chunk", "request_head"]
+__all__ = ["ResponseParser", "chunk", "field_lines", "last_chunk", "request_head", "request_line"]
 
 # Sizes. Ollama's own heads have about 200 bytes in 5 lines; the limits are those of common
 # servers (nginx and Apache take 8 KiB a line, Go's client 1 MiB, a head), with room for proxies.
@@ -57,6 +57,23 @@ def field_lines(headers: Iterable[tuple[str, str]]) -> bytes:
     return "".join(lines).encode("latin-1")
 
 
+def request_line(method: str, target: str) -> bytes:
+    """Return the first line of a request.
+
+    Args:
+        method: The method, in capitals.
+        target: The path and query, a whole URL for a proxy, or ``host:port`` for a tunnel.
+
+    Raises:
+        ValueError: The target would break the message, such as one with a space.
+
+    Source: RFC 9112 section 3.
+    """
+    if not _TARGET.fullmatch(target):
+        raise ValueError("the target of the request has characters that cannot be sent")
+    return f"{method} {target} HTTP/1.1\r\n".encode("ascii")
+
+
 def request_head(method: str, target: str, fields: bytes, length: int | None) -> bytes:
     """Return the head of a request, with the empty line that ends it.
 
@@ -67,19 +84,12 @@ def request_head(method: str, target: str, fields: bytes, length: int | None) ->
         length: The bytes of the body; None if it is sent in chunks.
 
     Raises:
-        ValueError: The target would break the message, such as one with a space.
+        ValueError: The target would break the message.
 
-    Source: RFC 9112 sections 3 and 6.
+    Source: RFC 9112 section 6.
     """
-    if not _TARGET.fullmatch(target):
-        raise ValueError("the target of the request has characters that cannot be sent")
-    framing = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    return b"%b %b HTTP/1.1\r\n%b%b\r\n\r\n" % (
-        method.encode("ascii"),
-        target.encode("ascii"),
-        fields,
-        framing.encode("ascii"),
-    )
+    framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
+    return b"%b%b%b\r\n\r\n" % (request_line(method, target), fields, framing)
 
 
 def chunk(data: bytes) -> bytes:
