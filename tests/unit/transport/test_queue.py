@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import gc
+import inspect
 import signal
 import sys
 import threading
@@ -267,7 +268,9 @@ def interrupt(function: Callable[[], object], place: int) -> bool:
                     raise KeyboardInterrupt
         return trace
 
-    before = sys.gettrace()
+    before, here = sys.gettrace(), inspect.currentframe()
+    assert here is not None
+    here.f_trace_opcodes = True  # Python 3.12 looks for it before it begins to trace
     sys.settrace(trace)
     try:
         function()
