@@ -5,10 +5,13 @@ Source: RFC 9110 section 9.3.6.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from manager.transport.exceptions import ProxyFailed
+from manager.transport.exceptions import ConnectFailed, ConnectionLost, ProxyFailed
 from manager.transport.http1 import ResponseParser, request_line
+
+if TYPE_CHECKING:
+    from manager.transport.exceptions import TransportError
 
 __all__ = ["Tunnel"]
 
@@ -48,6 +51,20 @@ class Tunnel:
         status = self.answer.status
         if not 200 <= status < 300:
             reason = f": {_REASONS[status]}" if status in _REASONS else ""
-            raise ProxyFailed(f"the proxy refused the connection with status {status}{reason}", status)
+            raise ProxyFailed(
+                f"the proxy refused the connection with status {status}{reason}", status
+            )
         if self.answer.has_surplus:  # the client is the first to speak
             raise ProxyFailed("the proxy sent something before the tunnel was used")
+
+    @staticmethod
+    def broke(error: TransportError, *, by_us: bool) -> TransportError:
+        """Return the error for a connection that ended before the proxy had answered properly.
+
+        Args:
+            error: What happened to it.
+            by_us: Whether this program has ended it.
+        """
+        if by_us:
+            return ConnectionLost(str(error))
+        return ConnectFailed(f"the proxy did not connect to the server: {error}")
