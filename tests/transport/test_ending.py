@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import signal
-import socket
 import sys
 import threading
-import time
 import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from manager.transport._async.engine import AsyncEngine
-from manager.transport.exceptions import ConnectionLost, TransportError
+from manager.transport.exceptions import ConnectionLost
 
 from .both import Shell, acquired, arrived, begun, deadlines, over, over_both, run, until
 from .peers import CHUNKED, LAST_CHUNK, OK, Peer, chunk, serves
