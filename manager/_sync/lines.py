@@ -42,7 +42,7 @@ def _do_nothing() -> None:
 
 
 def _abandon(attempt: Attempt, in_flight: InFlight[Any], fork: int) -> None:
-    """End a stream that was forgotten; the garbage collector calls this, in the middle of anything."""
+    """End a stream that was forgotten; the garbage collector may call this at any moment."""
     if fork != fork_generation():
         attempt.keep_for_parent()
         return
