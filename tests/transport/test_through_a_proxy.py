@@ -16,7 +16,7 @@ from manager.config.proxy_url import parse_proxy
 from manager.transport.exceptions import ConnectFailed, ConnectionLost, ProxyFailed
 from manager.transport.http1 import MAX_HEAD
 
-from .both import deadlines, over_both
+from .both import acquired, deadlines, over_both
 from .peers import CHUNKED, LAST_CHUNK, OK, PATIENCE, Peer, chunk, serves
 from .test_encrypted import CA, context, secure
 
@@ -105,14 +105,12 @@ async def test_a_stream_that_is_aborted(shell: Shell, proxy_port: int) -> None:
             with pytest.raises(ConnectionLost):
                 await exchange.read(deadlines().streaming())
             await exchange.release()
-            assert peer.ended.acquire(timeout=PATIENCE)
+            await acquired(peer.ended)
 
 
 @pytest.mark.parametrize("credentials", ["", "me:wrong@"])
 @over_both
-async def test_credentials_that_are_wrong(
-    shell: Shell, proxy_port: int, credentials: str
-) -> None:
+async def test_credentials_that_are_wrong(shell: Shell, proxy_port: int, credentials: str) -> None:
     proxy = proxy_at(proxy_port, credentials)
     with Peer(serves(OK)) as peer:
         assert (await shell.get(shell.engine(peer.origin, proxy=proxy)))[0] == 407
