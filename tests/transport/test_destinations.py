@@ -12,8 +12,8 @@ from manager.config.proxy_url import parse_proxy
 from manager.transport.exceptions import ConnectFailed, ConnectTimedOut
 
 from .both import deadlines, over_both
+from .certified import CA, secure
 from .peers import OK, Peer, serves
-from .test_encrypted import CA, secure
 from .test_through_a_proxy import fields
 
 if TYPE_CHECKING:

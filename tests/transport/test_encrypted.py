@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,29 +12,12 @@ import pytest
 from manager.transport.exceptions import ConnectFailed, ConnectionLost, TransportError
 
 from .both import acquired, deadlines, over, over_both, until
+from .certified import CA, CLIENT, context, secure
 from .peers import CHUNKED, LAST_CHUNK, OK, Peer, chunk, serves
 
 if TYPE_CHECKING:
     from .both import Shell
     from .peers import Script, Wire
-
-CERTIFICATES = Path(__file__).parents[1] / "certificates"
-CA = str(CERTIFICATES / "ca.pem")
-CLIENT = str(CERTIFICATES / "client.pem")
-
-
-def context(name: str = "server.pem", *, wants_certificate: bool = False) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(CERTIFICATES / name)
-    if wants_certificate:
-        made.load_verify_locations(CA)
-        made.verify_mode = ssl.CERT_REQUIRED
-    return made
-
-
-def secure(*scripts: Script, **settings: Any) -> Peer:
-    return Peer(*scripts, context=context(), **settings)
-
 
 # Whom to trust
 
@@ -206,7 +187,7 @@ async def test_what_came_with_the_end_is_read(shell: Shell, then: Script) -> Non
 
     with secure(cut) as peer:
         engine = shell.engine(peer.origin, verify=CA)
-        for _ in range(15):
+        for _ in range(8):
             exchange = await shell.ask(engine)
             read = b""
             with contextlib.suppress(ConnectionLost):

@@ -17,8 +17,8 @@ from manager.transport.exceptions import ConnectFailed, ConnectionLost, ProxyFai
 from manager.transport.http1 import MAX_HEAD
 
 from .both import acquired, deadlines, over_both
+from .certified import CA, context, secure
 from .peers import CHUNKED, LAST_CHUNK, OK, PATIENCE, Peer, chunk, serves
-from .test_encrypted import CA, context, secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
