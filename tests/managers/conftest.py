@@ -25,7 +25,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     beyond = [
         item
         for item in items
-        if item.get_closest_marker("engine") and "httpx" in item.name.partition("[")[2].split("-")
+        if item.get_closest_marker("engine")
+        and "httpx" in item.name[:-1].partition("[")[2].split("-")
     ]
     if beyond:
         config.hook.pytest_deselected(items=beyond)
