@@ -40,9 +40,9 @@ async def open_connection_async(
         return await _adopt(await dial_async(route.host, route.port, seconds))
     try:
         async with asyncio.timeout(seconds):
-            sock = await dial_async(route.host, route.port, None)
-            first = context if route.is_secure else None
-            connection = await _adopt(sock, first, route.host if first else None)
+            connection = await _adopt(await dial_async(route.host, route.port, None))
+            if route.is_secure and context is not None:
+                await _secure(connection, context, route.host)
             if route.tunnel is not None and context is not None:
                 await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
                 await _secure(connection, context, route.server_host)
@@ -51,20 +51,26 @@ async def open_connection_async(
         raise ConnectTimedOut(f"no connection to {route.server_host} in time") from None
 
 
-async def _adopt(
-    sock: socket.socket, context: ssl.SSLContext | None = None, name: str | None = None
-) -> AsyncConnection:
-    loop = asyncio.get_running_loop()
+async def _adopt(sock: socket.socket) -> AsyncConnection:
+    connection: AsyncConnection | None = None
+
+    def make() -> AsyncConnection:
+        nonlocal connection
+        connection = AsyncConnection()
+        return connection
+
     try:
-        _, connection = await loop.create_connection(
-            AsyncConnection, sock=sock, ssl=context, server_hostname=name
-        )
-    except (OSError, ValueError) as error:
-        sock.close()
-        raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
-    except BaseException:
-        sock.close()
+        # TLS comes later: cancelled in its handshake, this would leave the socket open
+        await asyncio.get_running_loop().create_connection(make, sock=sock)
+    except BaseException as error:
+        # What the event loop has taken over it closes itself, a moment later: by then another
+        # socket may have the number of a descriptor that was closed here.
+        if connection is None:
+            sock.close()
+        if isinstance(error, OSError):
+            raise ConnectFailed(f"the connection was lost: {_words(error)}") from error
         raise
+    assert connection is not None
     return connection
 
 
