@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from manager.simulator.process import SimulatedServer
 
+    Work = Callable[[Any], Coroutine[Any, Any, None]]
+
 ROUNDS = 30
 CONNECTIONS = 8
 # More steps of the event loop than a call takes, of the kinds below.
@@ -150,7 +152,7 @@ async def steady(count: Callable[[], int], wanted: int, what: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def group(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], seconds: float) -> None:
+async def group(m: Any, work: Work, seconds: float) -> None:
     """Five at once, in a group whose body fails."""
 
     async def fail() -> None:
@@ -165,7 +167,7 @@ async def group(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], second
 
 
 async def wait_for(
-    m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], seconds: float
+    m: Any, work: Work, seconds: float
 ) -> None:
     outcomes = await asyncio.gather(
         *(asyncio.wait_for(work(m), seconds) for _ in range(5)), return_exceptions=True
@@ -173,7 +175,7 @@ async def wait_for(
     assert {type(outcome) for outcome in outcomes} <= {type(None), TimeoutError}
 
 
-async def timeout(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], seconds: float) -> None:
+async def timeout(m: Any, work: Work, seconds: float) -> None:
     async def one() -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -182,7 +184,7 @@ async def timeout(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], seco
     await asyncio.gather(*(one() for _ in range(5)))
 
 
-async def twice(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], seconds: float) -> None:
+async def twice(m: Any, work: Work, seconds: float) -> None:
     tasks = [asyncio.ensure_future(work(m)) for _ in range(5)]
     await asyncio.sleep(seconds)
     for task in tasks:
@@ -199,7 +201,7 @@ async def twice(m: Any, work: Callable[[Any], Coroutine[Any, Any, None]], second
 @pytest.mark.usefixtures("each_transport")
 def test_at_random_moments(
     loop: str,
-    work: Callable[[Any], Coroutine[Any, Any, None]],
+    work: Work,
     how: Callable[..., Coroutine[Any, Any, None]],
     server: SimulatedServer,
 ) -> None:
@@ -219,7 +221,7 @@ KINDS = ["kept", "not kept", "tls"]
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("work", [chat, stream])
 def test_at_each_step(
-    loop: str, work: Callable[[Any], Coroutine[Any, Any, None]], kind: str
+    loop: str, work: Work, kind: str
 ) -> None:
     async def main() -> None:
         answers = Answers(keeps=kind != "not kept", tls=kind == "tls")
