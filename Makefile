@@ -4,7 +4,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
 
-.PHONY: help demo test coverage live lint types codegen check bench smoke soak clean venv
+.PHONY: help demo test coverage live lint types codegen check bench smoke soak fuzz clean venv
+# How long `make fuzz` takes.
+MINUTES := 5
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -80,6 +82,9 @@ smoke: $(PEERS) ## See that the benchmark of calls runs; no time is judged
 
 soak: $(STAMP) ## Kill it all, a thousand times over, and count
 	@$(BIN)/python -m benchmarks.soak
+
+fuzz: $(STAMP) ## Look for bytes that the HTTP parser cannot take, for MINUTES=5
+	@$(BIN)/python -m tests.unit.transport.fuzz $(MINUTES)
 
 clean: ## Remove what was created here
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -43,7 +43,7 @@ def _do_nothing() -> None:
 
 
 def _abandon(attempt: Attempt, in_flight: InFlight[Any]) -> None:
-    """End a stream that was forgotten; the garbage collector calls this in the middle of anything."""
+    """End a stream that was forgotten; the garbage collector may call this at any moment."""
     attempt.abort()
     attempt.free_slot()
     in_flight.left(attempt.call.request.operation_id, attempt.call.model)
