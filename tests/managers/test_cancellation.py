@@ -166,9 +166,7 @@ async def group(m: Any, work: Work, seconds: float) -> None:
         await fail()
 
 
-async def wait_for(
-    m: Any, work: Work, seconds: float
-) -> None:
+async def wait_for(m: Any, work: Work, seconds: float) -> None:
     outcomes = await asyncio.gather(
         *(asyncio.wait_for(work(m), seconds) for _ in range(5)), return_exceptions=True
     )
@@ -220,9 +218,7 @@ KINDS = ["kept", "not kept", "tls"]
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("loop", LOOPS)
 @pytest.mark.parametrize("work", [chat, stream])
-def test_at_each_step(
-    loop: str, work: Work, kind: str
-) -> None:
+def test_at_each_step(loop: str, work: Work, kind: str) -> None:
     async def main() -> None:
         answers = Answers(keeps=kind != "not kept", tls=kind == "tls")
         async with answers.running(), losing_nothing(answers.host, **answers.settings) as m:

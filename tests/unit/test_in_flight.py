@@ -4,6 +4,8 @@ import gc
 import threading
 import time
 
+import pytest
+
 from manager.in_flight import InFlight, Waiting
 
 
@@ -69,6 +71,40 @@ def test_a_forgotten_stream_does_not_count() -> None:
     in_flight.opened(Stream(), do_nothing)
     gc.collect()
     assert in_flight.count() == 0
+
+
+def test_a_forgotten_stream_is_abandoned_and_a_closed_one_is_not() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    abandoned: list[str] = []
+    closed, stream = Stream(), Stream()
+    in_flight.opened(closed, lambda: abandoned.append("closed"))
+    in_flight.opened(stream, lambda: abandoned.append("forgotten"))
+    in_flight.closed(closed)
+    del closed, stream
+    gc.collect()
+    assert abandoned == ["forgotten"]
+    assert in_flight.count() == 0
+    assert abandoned == ["forgotten"]
+
+
+def test_what_an_interrupt_keeps_from_being_abandoned_is_abandoned_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swallowed: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda found: swallowed.append(found.exc_type))
+    in_flight: InFlight[Stream] = InFlight()
+    abandoned: list[bool] = []
+
+    def abandon() -> None:
+        abandoned.append(not abandoned)
+        if len(abandoned) == 1:
+            raise KeyboardInterrupt  # which Python swallows in what the garbage collector calls
+
+    in_flight.opened(Stream(), abandon)
+    gc.collect()
+    assert (swallowed, abandoned) == ([KeyboardInterrupt], [True])
+    assert in_flight.count() == 0
+    assert abandoned == [True, False]
 
 
 def test_many_threads() -> None:
