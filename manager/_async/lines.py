@@ -131,11 +131,11 @@ class AsyncLines(Generic[T]):
         return item
 
     async def __anext__(self) -> T:
-        check_home_async(self._home)
-        if self._fork != fork_generation():
+        if self._fork != fork_generation():  # first: there the event loop is another one, too
             raise InvalidRequestError(
                 "this stream is the parent process's", hint="a forked child begins its own"
             )
+        check_home_async(self._home)
         reader = object()
         try:
             if not self._is_first(reader):

@@ -132,11 +132,11 @@ class Lines(Generic[T]):
         return item
 
     def __next__(self) -> T:
-        check_home_sync(self._home)
-        if self._fork != fork_generation():
+        if self._fork != fork_generation():  # first: there the event loop is another one, too
             raise InvalidRequestError(
                 "this stream is the parent process's", hint="a forked child begins its own"
             )
+        check_home_sync(self._home)
         reader = object()
         try:
             if not self._is_first(reader):

@@ -1,8 +1,8 @@
 """Makes calls that exceptions of a signal handler interrupt at random; says what came of it.
 
-``interrupted_program.py JSON`` with the server's ``host``, the ``works`` that are interrupted (names
-of methods), in how many ``rounds``, a ``seed``, and how many ``threads`` take connections away
-meanwhile, of which there are ``connections``.
+``interrupted_program.py JSON`` with the server's ``host``, the ``works`` that are interrupted (by
+their methods' names), in how many ``rounds``, a ``seed``, and how many ``threads`` take connections
+away meanwhile, of which there are ``connections``.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@ from __future__ import annotations
 import gc
 import threading
 import time
-
-import pytest
+from typing import TYPE_CHECKING
 
 from manager.in_flight import InFlight, Waiting
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Call:

@@ -395,6 +395,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def _drop(self) -> None:
         if self._fork == fork_generation() and self._transport is not None:
+            self._shut_down()  # a forked child may hold the descriptor, too
             with contextlib.suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
 
