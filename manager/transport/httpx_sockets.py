@@ -25,7 +25,9 @@ def shut_down(response: httpx.Response) -> bool:
     with contextlib.suppress(OSError, ValueError, AttributeError):
         # Of a copy: ssl.SSLSocket.shutdown() would drop the TLS layer under a blocked reader,
         # and what event loops hand out cannot always be shut down.
-        with socket.socket(fileno=os.dup(sock.fileno())) as same:
+        with socket.socket() as same:
+            # no descriptor is without a socket that closes it, whenever a signal handler raises
+            os.dup2(sock.fileno(), same.fileno(), inheritable=False)
             same.shutdown(socket.SHUT_RDWR)
         return True
     return False

@@ -54,9 +54,8 @@ def _set_options(sock: socket.socket) -> None:
 
 def discard(sock: socket.socket) -> None:
     """Close a socket, even one that ``open_socket`` did not finish opening."""
-    descriptor = sock.detach()
-    if descriptor >= 0:
-        socket.close(descriptor)
+    # In one step: an exception of a signal handler would lose the descriptor of ``detach``.
+    socket.SocketType.close(sock)
 
 
 def begin_connect(sock: socket.socket, sockaddr: SocketAddress) -> bool:

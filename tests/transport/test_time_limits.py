@@ -205,6 +205,7 @@ async def test_a_server_that_accepts_nobody(shell: Shell, full: str, which: str)
 
 def drips_tls(wire: Wire) -> None:
     """A handshake record of 16 KiB, a byte at a time."""
+    assert wire.socket.recv(1)  # servers do not speak first
     wire.drip(b"\x16\x03\x03\x40\x00" + bytes(16384))
 
 

@@ -174,21 +174,20 @@ class AsyncConnection(asyncio.BufferedProtocol):
             ValueError: The name is not one that a certificate can have.
         """
         self._parser = None
-        if self._transport is None:
-            raise ConnectionLost("the connection was closed by this program")
         try:
-            secured = await self._loop.start_tls(
-                self._transport, self, context, server_hostname=server_name
-            )
+            if self._transport is not None and not self._has_ended:
+                secured = await self._loop.start_tls(
+                    self._transport, self, context, server_hostname=server_name
+                )
+                if secured is not None:
+                    self._take_over(secured)
         except OSError:
-            if self._is_aborted:
-                raise ConnectionLost("the connection was closed by this program") from None
-            raise
-        if secured is None:
-            raise ConnectionAbortedError("the connection ended")
-        self._take_over(secured)
+            if not self._is_aborted:
+                raise
         if self._is_aborted:
             raise ConnectionLost("the connection was closed by this program")
+        if not self._is_secure or self._has_ended:
+            raise ConnectionAbortedError("the connection ended")
 
     async def send(self, data: bytes, limit: Limit) -> None:
         """Send bytes; return early if the server has answered without reading them all.
@@ -396,6 +395,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def _drop(self) -> None:
         if self._fork == fork_generation() and self._transport is not None:
+            self._shut_down()  # a forked child may hold the descriptor, too
             with contextlib.suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
 

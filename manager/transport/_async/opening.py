@@ -51,12 +51,10 @@ async def open_connection_async(
         return await _adopt(await dial_async(route.host, route.port, seconds), made)
     try:
         async with asyncio.timeout(seconds):
-            sock = await dial_async(route.host, route.port, None)
-            if route.tunnel is None:
-                return await _adopt(sock, made, context, name)
-            connection = await _adopt(sock, made)
+            connection = await _adopt(await dial_async(route.host, route.port, None), made)
             try:
-                await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
+                if route.tunnel is not None:
+                    await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
                 await _secure(connection, context, name)
             except BaseException:
                 connection.close()
@@ -66,28 +64,30 @@ async def open_connection_async(
         raise ConnectTimedOut(f"no connection to {route.server_host} in time") from None
 
 
-async def _adopt(
-    sock: socket.socket,
-    made: Callable[[AsyncConnection], object],
-    context: ssl.SSLContext | None = None,
-    name: str | None = None,
-) -> AsyncConnection:
+async def _adopt(sock: socket.socket, made: Callable[[AsyncConnection], object]) -> AsyncConnection:
     """Hand a socket over to the event loop."""
     connection = AsyncConnection(sock)
+    is_taken_over = False
+
+    def take_over() -> AsyncConnection:
+        nonlocal is_taken_over
+        is_taken_over = True
+        return connection
+
     try:
         made(connection)
-        await asyncio.get_running_loop().create_connection(
-            lambda: connection, sock=sock, ssl=context, server_hostname=name
-        )
-    except (OSError, ValueError) as error:
-        sock.close()
+        # TLS comes later: cancelled in its handshake, this would leave the socket open
+        await asyncio.get_running_loop().create_connection(take_over, sock=sock)
+    except BaseException as error:
+        # What the event loop has taken over it closes itself, a moment later: by then another
+        # socket may have the number of a descriptor that was closed here.
+        if not is_taken_over:
+            sock.close()
+        if not isinstance(error, OSError | ValueError):
+            raise
         if connection.is_aborted:
             raise ConnectionLost("the connection was closed by this program") from None
-        what = "the connection" if name is None else f"TLS with {name}"
-        raise ConnectFailed(f"{what} failed: {_words(error)}") from error
-    except BaseException:
-        sock.close()
-        raise
+        raise ConnectFailed(f"the connection failed: {_words(error)}") from error
     return connection
 
 

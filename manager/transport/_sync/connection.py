@@ -252,8 +252,10 @@ class Connection:
 
     def _make_room(self) -> None:
         """Read what nobody will: a server that waits for room would not find out about the end."""
-        # A copy has no timeout of its own, so this never waits.
-        with socket.socket(fileno=os.dup(self._socket.fileno())) as same:
+        # A copy has no timeout of its own, so this never waits. Made upon a socket that is there
+        # already: an exception of a signal handler would lose the descriptor that os.dup() returns.
+        with socket.socket() as same:
+            os.dup2(self._socket.fileno(), same.fileno(), inheritable=False)
             for _ in range(_MAX_DRAINED):
                 try:
                     if not same.recv(_READ, socket.MSG_DONTWAIT):
