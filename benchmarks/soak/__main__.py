@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.report import write
 from manager import ManagerConfig
+from manager.simulator.command import simulator_command
 
 from .faults import kill_managers, kill_servers, kill_supervisors, many_processes, unread_log
 from .figures import Figures
@@ -66,7 +67,7 @@ def main() -> int:
     return 0 if all(figures.kept for figures in soak.done) else 1
 
 
-_SIMULATOR = (sys.executable, "-m", "manager.simulator")
+_SIMULATOR = tuple(simulator_command())
 
 
 def _parse() -> argparse.Namespace:
