@@ -234,8 +234,8 @@ class Lines(Generic[T]):
     def _decoded(self, line: bytes) -> T:
         call = self.call
         try:
-            data = msgspec.json.decode(line)
-            if type(data) is dict and data.get("error") is None:
+            data: object = msgspec.json.decode(line)
+            if as_object(data).get("error") is None:
                 return call.request.decode(data)
         except (ValueError, RecursionError):
             pass  # what is wrong is said below

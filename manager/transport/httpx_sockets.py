@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 from typing import TYPE_CHECKING, Any
+
+from manager.transport.sockets import wait_for
 
 if TYPE_CHECKING:
     import httpx
@@ -37,10 +38,8 @@ def has_unread(response: httpx.Response) -> bool:
     """Return whether data waits to be read, the end of the connection included; True if unknown."""
     sock = _socket_of(response)
     try:
-        poll = select.poll()
-        poll.register(sock.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-    except (AttributeError, OSError, ValueError):  # no socket, a closed one, or no poll()
+        return wait_for(sock.fileno(), 0, readable=True, writable=False)
+    except (AttributeError, OSError, ValueError):  # no socket, or a closed one
         return True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from manager.forks import fork_generation, keep
 from manager.transport.exceptions import ConnectionLost, TransferTimedOut
+from manager.transport.sockets import wait_for
 
 if TYPE_CHECKING:
     import ssl
@@ -347,9 +347,8 @@ class AsyncConnection(asyncio.BufferedProtocol):
         # a busy event loop may have more to read than it knows
         sock = self._socket
         try:
-            poll = select.poll()
-            poll.register(-1 if sock is None else sock.fileno(), select.POLLIN)
-            return bool(poll.poll(0))
+            descriptor = -1 if sock is None else sock.fileno()
+            return wait_for(descriptor, 0, readable=True, writable=False)
         except (OSError, ValueError):  # it is closed
             return True
 

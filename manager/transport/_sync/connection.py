@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import sys
 import threading
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from manager.forks import fork_generation
 from manager.transport.exceptions import ConnectionLost, TransferTimedOut
+from manager.transport.sockets import wait_for
 
 if TYPE_CHECKING:
     import ssl
@@ -148,7 +148,7 @@ class Connection:
             except OSError as error:
                 if not _would_block(error):
                     raise
-                if not self._wait(limit.seconds(), select.POLLIN | select.POLLOUT):
+                if not wait_for(self._socket, limit.seconds(), readable=True, writable=True):
                     raise TransferTimedOut("the server did not read the request in time") from None
             if self.has_unread():
                 self._take_what_is_there()
@@ -206,16 +206,10 @@ class Connection:
             self._socket.settimeout(seconds)
             self._timeout = seconds
 
-    def _wait(self, seconds: float | None, events: int) -> bool:
-        # A new object each time: no two threads may use the same one at once.
-        poll = select.poll()
-        poll.register(self._socket, events)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
-
     def has_unread(self) -> bool:
         """Whether something has arrived that was not read, the end of the connection included."""
         try:
-            return self._wait(0, select.POLLIN)
+            return wait_for(self._socket, 0, readable=True, writable=False)
         except (OSError, ValueError):  # it is closed
             return True
 
@@ -301,7 +295,9 @@ def _is_of_the_socket(error: OSError) -> bool:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     where = None if traceback is None else traceback.tb_frame.f_globals.get("__name__")
-    return where in (__name__, "ssl", "socket")
+    # the sockets of green threads have frames of their own
+    known = (__name__.partition(".")[0], "ssl", "socket", "eventlet", "gevent")
+    return where is not None and where.partition(".")[0] in known
 
 
 def _would_block(error: OSError) -> bool:
