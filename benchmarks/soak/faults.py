@@ -192,18 +192,19 @@ async def storm(
         *words, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
     )
     assert process.stdout is not None
-    began, done = time.monotonic(), 0
+    began, done, said = time.monotonic(), 0, dict[str, Any]()
     try:
         async for line in process.stdout:
             said = json.loads(line)
             for _ in range(said.get("done", count) - done):
                 step()
             done = max(done, said.get("done", count))
+        await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
-    if process.returncode or "outcomes" not in said:
+            await process.wait()
+    if "outcomes" not in said:
         figures.wrong(f"the program ended with status {process.returncode}")
         return
     figures.took("all of them", time.monotonic() - began)
