@@ -176,9 +176,11 @@ async def storm(
         workers: How many threads or tasks make them.
         ends: How often the server is killed, or restarted.
     """
+    settings = stage.plain_settings() | _lenient(ends) | _STORMY
+    settings["env"] = settings["env"] | {"OLLAMA_SIMULATOR_TOKEN_SECONDS": "0.001"}
     about = {
         "kind": kind,
-        "settings": stage.plain_settings() | _lenient(ends) | _STORMY,
+        "settings": settings,
         "model": stage.model,
         "options": _BRIEF,
         "count": count,
