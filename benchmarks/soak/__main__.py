@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.report import write
 from manager import ManagerConfig
+from manager.simulator.command import simulator_command
 
 from .faults import (
     kill_managers,
@@ -76,7 +77,7 @@ def main() -> int:
 
 
 _ENDS = 10
-_SIMULATOR = (sys.executable, "-m", "manager.simulator")
+_SIMULATOR = tuple(simulator_command())
 
 
 def _parse() -> argparse.Namespace:

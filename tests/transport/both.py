@@ -79,7 +79,7 @@ class Shell:
             base_url=origin,
             headers=settings.pop("headers", {"user-agent": "tests"}),
             proxy=settings.pop("proxy", None),
-            secure=True,
+            secure=origin.startswith("https:"),
             tls=tls,
             max_connections=None,
             max_keepalive=settings.pop("max_keepalive", 100),

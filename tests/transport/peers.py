@@ -71,6 +71,11 @@ class Wire:
             if self.peer.closing.wait(seconds):
                 return
 
+    def start_tls(self, context: ssl.SSLContext) -> None:
+        """Go on over TLS."""
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        self.peer.watch(self.socket)
+
     def finish(self) -> None:
         """Send nothing more, but go on reading."""
         self.socket.shutdown(socket.SHUT_WR)
@@ -153,6 +158,10 @@ class Peer:
         if error is None:
             assert self.errors == []
 
+    def watch(self, sock: socket.socket) -> None:
+        """End a socket with the test."""
+        self._open.add(sock)
+
     def _start(self, run: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=run, args=args, daemon=True)
         self._threads.append(thread)
@@ -171,20 +180,19 @@ class Peer:
             self._start(self._serve, sock, script)
 
     def _serve(self, sock: socket.socket, script: Script) -> None:
-        secured = sock
+        wire = Wire(sock, self)
         try:
             if self._context is not None:
-                sock.settimeout(PATIENCE)
-                secured = self._context.wrap_socket(sock, server_side=True)
-                self._open.add(secured)
-            script(Wire(secured, self))
+                wire.start_tls(self._context)
+            script(wire)
         except OSError:
             pass  # the client, or the test, has ended it
         except BaseException as error:
             self.errors.append(error)
         finally:
-            self._open.difference_update((sock, secured))
-            secured.close()
+            self._open.difference_update((sock, wire.socket))
+            wire.socket.close()
+            sock.close()
 
 
 def serves(*answers: bytes) -> Script:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from manager.transport.exceptions import ConnectionLost, InvalidAnswer
+from manager.transport.exceptions import ConnectionLost, InvalidAnswer, NeverSent
 
-from .both import acquired, arrived, deadlines, over_both, until
+from .both import Shell, acquired, arrived, deadlines, over_both, until
+from .certified import CA, secure
 from .peers import CHUNKED, LAST_CHUNK, OK, Peer, chunk, serves
 
 if TYPE_CHECKING:
-    from .both import Shell
+    from collections.abc import Iterator
+
     from .peers import Script, Wire
 
 LARGE = bytes(50_000_000)
@@ -482,3 +485,124 @@ async def arrived_thread(thread: threading.Thread) -> None:
     done = threading.Event()
     threading.Thread(target=lambda: (thread.join(), done.set())).start()
     await arrived(done)
+
+
+# Bodies that are sent in pieces
+
+
+async def _each(pieces: Any) -> Any:
+    for piece in pieces:
+        yield piece
+
+
+def pieces_for(shell: Shell, pieces: Any) -> Any:
+    return iter(pieces) if shell.is_sync else _each(pieces)
+
+
+@pytest.mark.parametrize("then", [stays, finishes, resets])
+@over_both
+async def test_an_answer_to_half_a_body_in_pieces(shell: Shell, then: Script) -> None:
+    def hasty(wire: Wire) -> None:
+        wire.head()
+        wire.send(OK)
+        if then is resets:
+            assert answered.wait(30)
+        then(wire)
+
+    answered = threading.Event()
+    with Peer(hasty, serves(OK)) as peer:
+        engine = shell.engine(peer.origin)
+        exchange = engine.exchange("POST", "/x", None)
+        many = (bytes(60_000) for _ in range(1000))
+        await exchange.open(pieces_for(shell, many), deadlines())
+        answered.set()
+        assert await exchange.read_all(deadlines().reading()) == b"ok"
+        await exchange.release()
+        assert next(many, None) is not None
+        assert engine.pool.idle_count == 0
+        assert await shell.get(engine) == (200, b"ok")
+
+
+@pytest.mark.parametrize(
+    ("error", "becomes"),
+    [
+        (OSError(5, "I/O error"), NeverSent),
+        (TimeoutError("of a signal handler"), TimeoutError),
+        (ZeroDivisionError(), ZeroDivisionError),
+    ],
+)
+@over_both
+async def test_a_body_that_cannot_be_read(
+    shell: Shell, error: Exception, becomes: type[Exception]
+) -> None:
+    def breaks() -> Iterator[bytes]:
+        yield b"one"
+        raise error
+
+    def script(wire: Wire) -> None:
+        wire.head()
+        wire.until_end()
+
+    with Peer(script) as peer:
+        engine = shell.engine(peer.origin)
+        exchange = engine.exchange("POST", "/x", None)
+        with pytest.raises(becomes):
+            await exchange.open(pieces_for(shell, breaks()), deadlines())
+        await exchange.release()
+        await acquired(peer.ended)
+        assert engine.pool.idle_count == 0
+
+
+# Signal handlers
+
+
+def _in_sending(wire: Wire) -> None:
+    wire.head()
+    wire.peer.reached.set()  # type: ignore[attr-defined]
+    wire.wait()
+
+
+def _in_head(wire: Wire) -> None:
+    wire.request()
+    wire.peer.reached.set()  # type: ignore[attr-defined]
+    wire.until_end()
+
+
+@pytest.mark.parametrize("script", [_in_sending, _in_head])
+@pytest.mark.parametrize("is_secure", [False, True])
+@pytest.mark.parametrize("error", [TimeoutError("mine"), ConnectionError("mine")])
+def test_what_a_signal_handler_raises_is_not_taken_for_the_servers(
+    script: Script, is_secure: bool, error: Exception
+) -> None:
+    """Programs limit their own time so: ``signal.alarm`` and a handler that raises TimeoutError."""
+
+    def handle(*_: object) -> None:
+        raise error
+
+    def interrupt() -> None:
+        assert peer.reached.wait(30)  # type: ignore[attr-defined]
+        while not over.wait(0.05):  # the first may come before it waits
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    main, over = threading.get_ident(), threading.Event()
+    peer = secure(script) if is_secure else Peer(script)
+    peer.reached = threading.Event()  # type: ignore[attr-defined]
+    before = signal.signal(signal.SIGUSR1, handle)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with peer:
+            engine = Shell("sync").engine(peer.origin, verify=CA).target
+            exchange = engine.exchange("POST", "/x", None)
+            caught: BaseException | None = None
+            try:
+                exchange.open(LARGE if script is _in_sending else b"", deadlines())
+            except Exception as raised:
+                over.set()
+                caught = raised
+            assert caught is error
+            exchange.release()
+    finally:
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)

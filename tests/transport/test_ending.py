@@ -1,4 +1,4 @@
-"""Connections that are ended by this side: from elsewhere, too late, or because they were forgotten."""
+"""Connections that this side ends: from elsewhere, too late, or because they were forgotten."""
 
 from __future__ import annotations
 
@@ -286,8 +286,7 @@ async def test_a_held_back_answer_that_is_given_up(shell: Shell, by: str) -> Non
         await acquired(peer.ended)
         if by != "release":
             with pytest.raises(ConnectionLost):
-                while await exchange.read(deadlines().streaming()):
-                    pass
+                await exchange.read_all(deadlines().reading())
             await exchange.release()
         assert engine.pool.idle_count == 0
 

@@ -42,6 +42,7 @@ class Connection:
         "__weakref__",
         "_ending",
         "_fork",
+        "_has_ended",
         "_is_aborted",
         "_is_secure",
         "_parser",
@@ -59,6 +60,7 @@ class Connection:
         self._parser: ResponseParser | None = None
         self._timeout: float | None = sock.gettimeout()
         self._is_aborted = False
+        self._has_ended = False  # or spoken, while it was idle
         # An abort must not shut down a descriptor that was closed, and is another socket's by now.
         # Re-entrant: a signal handler may abort what its thread is closing.
         self._ending = threading.RLock()
@@ -219,18 +221,20 @@ class Connection:
 
     def is_usable(self) -> bool:
         """Whether another request may be sent: the idle connection has neither ended nor spoken."""
-        if self._is_aborted or self._fork != fork_generation():
+        if self._is_aborted or self._has_ended or self._fork != fork_generation():
             return False
-        if not self.has_unread():
-            return True
-        if not self._is_secure:
-            return False
-        try:  # a session ticket of TLS 1.3, perhaps
-            self._set_timeout(0)
+        if self.has_unread():
+            self._has_ended = not self._is_secure or self._has_body()
+        return not self._has_ended
+
+    def _has_body(self) -> bool:
+        """Whether what has arrived over TLS is more than a session ticket, or the end."""
+        self._set_timeout(0)
+        try:
             self._socket.recv(1)
         except OSError as error:
-            return _would_block(error)
-        return False
+            return not _would_block(error)
+        return True
 
     def abort(self) -> None:
         """End the connection, from any thread: who waits for it wakes up, the server stops.
