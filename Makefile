@@ -96,6 +96,7 @@ smoke: $(PEERS) ## See that the benchmark of calls runs; no time is judged
 
 soak: $(STAMP) ## Kill it all, a thousand times over, and count
 	@$(BIN)/python -m benchmarks.soak
+	@$(BIN)/python -m benchmarks.soak --storms
 
 fuzz: $(STAMP) ## Look for bytes that the HTTP parser cannot take, for MINUTES=5
 	@$(BIN)/python -m tests.unit.transport.fuzz $(MINUTES)

@@ -9,8 +9,6 @@ import weakref
 from concurrent.futures import Future
 
 from manager.supervisor import failures
-from manager.supervisor.link_thread import LinkThread
-from manager.supervisor.session import Session
 from manager.supervisor.states import Ownership, ServerState, Snapshot
 from manager.supervisor.wishes import fail, resolve
 
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from manager.supervisor.link_thread import LinkThread
+    from manager.supervisor.session import Session
     from manager.supervisor.settings import ServerSettings
 
 __all__ = ["SupervisorLink"]
@@ -242,6 +242,9 @@ class SupervisorLink:
 
     def _submit(self, future: Future[Any], perform: Callable[[Session], None]) -> Future[Any]:
         try:
+            # a fifth of the time to a first answer, which a server on another machine does without
+            from manager.supervisor.link_thread import LinkThread
+
             with self._lock:
                 if self._thread is None or not self._thread.submit(future, perform):
                     self._thread = LinkThread(self._new_session())
@@ -254,6 +257,8 @@ class SupervisorLink:
         return future
 
     def _new_session(self) -> Session:
+        from manager.supervisor.session import Session
+
         session = Session(
             self._settings,
             self._changed,
