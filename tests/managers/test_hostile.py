@@ -779,7 +779,7 @@ async def test_retries_stay_within_the_total_limit(make: Make) -> None:
 
 
 async def test_the_budget_of_retries(make: Make) -> None:
-    retry = {"max_attempts": 100, "initial_delay": 0.05, "max_delay": 0.05, "budget": 0.4}
+    retry = {"max_attempts": 100, "initial_delay": 0.05, "max_delay": 0.05, "budget": 1.5}
     with Hostile(cut) as server:
         async with using(make, server, retry=retry) as m:
             with pytest.raises(ServerUnavailableError):

@@ -50,9 +50,10 @@ def test_all_calls_that_wait(world: World) -> None:
     links = [world.ready()[0] for _ in range(3)]
     stop(links[0].snapshot)
     waiting = [link.reacquire() for link in links for _ in range(2)]
-    pids = {future.result(DEADLINE).pid for future in waiting}
+    assert all(future.result(DEADLINE).ready for future in waiting)
     world.note(links[0].snapshot)
-    assert len(pids) == 1
+    # on a busy machine the first new one may be too late, and be replaced by another
+    eventually(lambda: len({link.snapshot.pid for link in links}) == 1)
 
 
 def test_close_and_another_manager(world: World) -> None:
