@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from manager.transport.httpx_errors import StepEnded
-from manager.waiting_async import whole_async
+from manager.waiting_async import perform_async, whole_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import httpx
 
     from manager.transport._async.connection import AsyncConnection
+    from manager.transport.deadlines import Limit
+    from manager.transport.httpx_wire import Wire
 
 __all__ = ["AsyncSteps", "Step", "close_forgotten_async", "close_transport_async"]
 
@@ -27,37 +29,49 @@ Step: TypeAlias = "Callable[[], Awaitable[T]]"
 # A transport that keeps its own limits ends a step in better order than cancelling does.
 _GRACE: Final = 0.1
 
-_closing: set[asyncio.Task[None]] = set()  # the event loop alone would let them be collected
-
 
 class AsyncSteps:
-    """Runs the steps of one exchange one after the other, on the event loop of the first."""
+    """Runs the steps of one exchange one after the other, on the event loop of the first.
 
-    can_interrupt = True
-    """Whether a step can be ended from outside, whatever the transport does in it."""
+    Args:
+        wire: The connection that the exchange uses.
+    """
 
-    __slots__ = ("_loop", "_scope")
+    __slots__ = ("_loop", "_scope", "_wire")
 
-    def __init__(self) -> None:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: asyncio.Timeout | None = None
+
+    @property
+    def extensions(self) -> dict[str, Any]:
+        """What has to be added to a request, so that its steps can be ended: nothing."""
+        return {}
+
+    @property
+    def can_interrupt(self) -> bool:
+        """Whether a step can be ended from outside."""
+        return True
 
     @property
     def is_busy(self) -> bool:
         """Whether a step is under way."""
         return self._scope is not None
 
-    async def run(self, step: Step[T], seconds: float | None) -> T:
+    async def run(self, step: Step[T], limit: Limit) -> T:
         """Return the result of a step.
 
         Args:
             step: What is to be done.
-            seconds: How long it may take; None for any time.
+            limit: How long it may take.
 
         Raises:
             StepEnded: It took longer, or was interrupted.
+            TransferTimedOut: The time was up before it began.
         """
         self._loop = asyncio.get_running_loop()
+        seconds = limit.seconds()
         scope = asyncio.timeout(None if seconds is None else seconds + _GRACE)
         try:
             async with scope:
@@ -70,11 +84,19 @@ class AsyncSteps:
         finally:
             self._scope = None
 
-    def interrupt(self) -> None:
-        """End the step that is under way, from any thread."""
+    def tighten(self, seconds: float | None) -> None:
+        """Give the step that calls this so much time from now on, at most."""
+        if seconds is not None and self._scope is not None and self._loop is not None:
+            end, until = self._loop.time() + seconds + _GRACE, self._scope.when()
+            self._scope.reschedule(end if until is None else min(end, until))
+
+    def interrupt(self) -> bool:
+        """End the step that is under way, from any thread; return whether that is possible."""
+        self._wire.end()  # at once, however busy the event loop is
         if self._loop is not None:
             with suppress(RuntimeError):  # the event loop is closed
                 self._loop.call_soon_threadsafe(self._end_step)
+        return True
 
     def _end_step(self) -> None:
         if self._scope is not None:
@@ -83,24 +105,13 @@ class AsyncSteps:
 
     def close_soon(self, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Close what nobody reads any more, from any thread and without waiting."""
-        loop = self._loop
-        if loop is None:
-            return
 
-        def begin() -> None:
-            task = loop.create_task(close())
-            _closing.add(task)
-            task.add_done_callback(_closing.discard)
-            task.add_done_callback(_look_at)
+        async def run() -> None:
+            with suppress(Exception):
+                await close()
 
-        with suppress(RuntimeError):  # the event loop is closed
-            loop.call_soon_threadsafe(begin)
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    """Asyncio complains of an error that nobody has looked at."""
-    if not task.cancelled():
-        task.exception()
+        if self._loop is not None:
+            perform_async(self._loop, run)
 
 
 async def close_transport_async(transport: httpx.AsyncBaseTransport) -> None:

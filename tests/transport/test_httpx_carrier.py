@@ -471,18 +471,31 @@ async def test_a_stream_that_drips_does_not_outlast_the_total_limit(
         await carrier.close()
 
 
-async def test_a_head_that_drips_does_not_outlast_the_total_limit() -> None:
-    def act(exchange: Exchange) -> None:
-        for byte in b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1000:
-            exchange.write(bytes([byte]))
-            time.sleep(0.01)
+def drips(exchange: Exchange) -> None:
+    for byte in b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 1000:
+        exchange.write(bytes([byte]))
+        time.sleep(0.01)
 
-    with Hostile(act) as server:
-        carrier = carrier_async(server.host)
+
+def puts_off(exchange: Exchange) -> None:
+    while True:
+        exchange.write(b"HTTP/1.1 103 Early\r\n\r\n")
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("limit", ["first_token", "total"])
+@pytest.mark.parametrize("act", [drips, puts_off])
+async def test_a_head_that_drips_does_not_outlast_its_limit(
+    make: Make, act: Callable[[Exchange], None], limit: str
+) -> None:
+    with Hostile(stays, act, fine) as server:
+        carrier = make(server.host)
+        await answer(carrier)  # so that it comes by a connection that is used again
         with pytest.raises(ours.TransferTimedOut):
-            await ask(carrier, total=0.5)
-        await carrier.close()
+            await ask(carrier, **{limit: 0.5})
         await until(server.is_left, "the connection to end")
+        assert await answer(carrier)
+        await carrier.close()
 
 
 # Ends from elsewhere
@@ -529,12 +542,21 @@ async def test_an_abort_after_the_release_ends_nothing(make: Make) -> None:
         await carrier.close()
 
 
-async def test_an_abort_before_the_head_ends_an_async_exchange_at_once() -> None:
-    with Hostile(silent_after(), fine) as server:
-        carrier = carrier_async(server.host)
-        exchange = carrier.exchange("POST", "/", None)
-        opening = asyncio.ensure_future(exchange.open(b"{}", deadlines()))
-        await until(lambda: exchange.asked_at, "the request to be sent")
+async def begin(carrier: Any) -> tuple[Any, asyncio.Future[None]]:
+    """Send a request to which there is no answer."""
+    exchange = carrier.exchange("POST", "/", None)
+    opening = asyncio.ensure_future(exchange.open(b"{}", deadlines()))
+    await until(lambda: exchange.asked_at, "the request to be sent")
+    return exchange, opening
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_an_abort_before_the_head_ends_an_exchange_at_once(make: Make, is_new: bool) -> None:
+    with Hostile(*[stays] * (not is_new), silent_after(), fine) as server:
+        carrier = make(server.host)
+        if not is_new:
+            await answer(carrier)
+        exchange, opening = await begin(carrier)
         threading.Thread(target=exchange.abort).start()
         with pytest.raises(ours.ConnectionLost, match="by this program"):
             await opening
@@ -543,35 +565,11 @@ async def test_an_abort_before_the_head_ends_an_async_exchange_at_once() -> None
         await carrier.close()
 
 
-async def test_an_abort_before_the_head_ends_a_sync_exchange_when_that_comes() -> None:
-    go_on = threading.Event()
-
-    def act(exchange: Exchange) -> None:
-        go_on.wait(30)
-        exchange.start_chunked()
-        exchange.wait(30)
-
-    with Hostile(act) as server:
-        carrier = carrier_sync(server.host)
-        exchange = carrier.exchange("POST", "/", None)
-        opening = asyncio.ensure_future(exchange.open(b"{}", deadlines()))
-        await until(lambda: exchange.asked_at, "the request to be sent")
-        assert not exchange.abort_unanswered(), "it cannot"
-        exchange.abort()
-        go_on.set()
-        with pytest.raises(ours.ConnectionLost, match="by this program"):
-            await opening
-        await until(server.is_left, "the connection to end")
-        await carrier.close()
-
-
-async def test_an_exchange_without_an_answer_is_ended_and_no_other() -> None:
+async def test_an_exchange_without_an_answer_is_ended_and_no_other(make: Make) -> None:
     with Hostile(silent_after(), streams(b"one")) as server:
-        carrier = carrier_async(server.host)
-        exchange = carrier.exchange("POST", "/", None)
-        assert not exchange.abort_unanswered(), "it has not begun"
-        opening = asyncio.ensure_future(exchange.open(b"{}", deadlines()))
-        await until(lambda: exchange.asked_at, "the request to be sent")
+        carrier = make(server.host)
+        assert not carrier.exchange("POST", "/", None).abort_unanswered(), "it has not begun"
+        exchange, opening = await begin(carrier)
         assert exchange.abort_unanswered()
         assert not exchange.abort_unanswered()
         with pytest.raises(ours.ConnectionLost):
@@ -581,6 +579,47 @@ async def test_an_exchange_without_an_answer_is_ended_and_no_other() -> None:
         assert await exchange.read_all(deadlines().reading()) == b"one"
         await exchange.release()
         await carrier.close()
+
+
+class Blocking(httpx.BaseTransport):
+    """A transport that says nothing of its connection."""
+
+    def __init__(self) -> None:
+        self.go_on = threading.Event()
+        self.stream = Stream(b"one")
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        self.go_on.wait(30)
+        return httpx.Response(200, stream=self.stream)
+
+
+async def test_what_nothing_is_known_of_is_ended_when_its_head_comes() -> None:
+    transport = Blocking()
+    exchange, opening = await begin(carrier_sync("http://a.example", transport))
+    assert not exchange.abort_unanswered(), "it cannot"
+    exchange.abort()
+    transport.go_on.set()
+    with pytest.raises(ours.ConnectionLost, match="by this program"):
+        await opening
+    assert transport.stream.closed == 1
+
+
+async def test_any_transport_of_an_async_manager_is_ended_at_once() -> None:
+    class Waiting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.aread()
+            await asyncio.sleep(60)
+            raise AssertionError
+
+    carrier = carrier_async("http://a.example", Waiting())
+    exchange, opening = await begin(carrier)
+    exchange.abort()
+    with pytest.raises(ours.ConnectionLost, match="by this program"):
+        await opening
+    for limit in ("first_token", "total"):
+        with pytest.raises(ours.TransferTimedOut):
+            await ask(carrier, **{limit: QUICK})
 
 
 async def test_all_exchanges_may_be_aborted(make: Make) -> None:
@@ -600,6 +639,16 @@ async def test_all_exchanges_may_be_aborted(make: Make) -> None:
         await until(server.is_left, "all connections to end")
         with pytest.raises(ours.ConnectionLost, match="by this program"):
             await ask(carrier)
+        await carrier.close()
+
+
+async def test_aborting_all_ends_the_idle_connections_too(make: Make) -> None:
+    with Hostile(stays) as server:
+        carrier = make(server.host)
+        await answer(carrier)
+        assert server.ended == 0
+        await asyncio.to_thread(carrier.abort_all)
+        await until(server.is_left, "the idle connection to end")
         await carrier.close()
 
 

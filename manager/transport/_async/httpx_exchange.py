@@ -6,20 +6,20 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 from manager.forks import fork_generation, keep
 from manager.transport._async.httpx_body import AsyncRequestBody, pieces_of
 from manager.transport.content_coding import decoder_for
+from manager.transport.deadlines import Limit
 from manager.transport.exceptions import (
     ConnectionLost,
     NeverSent,
     TransferTimedOut,
 )
 from manager.transport.httpx_errors import StepEnded, from_httpx
-from manager.transport.httpx_sockets import has_unread, shut_down
 from manager.transport.httpx_steps_async import AsyncSteps
 from manager.waiting_async import whole_async
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
     from manager.transport._async.httpx_carrier import AsyncHttpxCarrier
-    from manager.transport._async.httpx_shared import AsyncSharedTransport
+    from manager.transport._async.httpx_lease import AsyncLease
     from manager.transport.content_coding import Decoder
-    from manager.transport.deadlines import Deadlines, Limit
+    from manager.transport.deadlines import Deadlines
     from manager.transport.httpx_steps_async import Step
 
 __all__ = ["AsyncHttpxExchange"]
@@ -55,8 +55,9 @@ class AsyncHttpxExchange:
         self._url = url
         self._fields = fields
         self._fork = fork_generation()
-        self._steps = AsyncSteps()
-        self._shared: AsyncSharedTransport | None = None
+        self._steps: AsyncSteps | None = None
+        self._lease: AsyncLease | None = None
+        self._deadlines: Deadlines | None = None
         self._response: httpx.Response | None = None
         self._pieces: AsyncIterator[bytes] | None = None
         self._decoder: Decoder | None = None
@@ -87,9 +88,7 @@ class AsyncHttpxExchange:
 
         Args:
             body: The body, maybe empty; or its pieces.
-            deadlines: How long each step may take. httpx applies them to each wait for the network,
-                so that only the total one bounds a head that comes byte by byte, and that only
-                where a step can be interrupted.
+            deadlines: How long each step may take.
 
         Raises:
             TransportError: There is no answer.
@@ -101,13 +100,15 @@ class AsyncHttpxExchange:
                 "write": deadlines.sending().seconds(),
                 "pool": deadlines.queueing(),
             }
-            request = self._request(body)
-            self._shared = shared = await self._carrier.enter(self)
+            self._deadlines = deadlines
+            self._lease = lease = self._carrier.take(self)
+            self._steps = AsyncSteps(lease.wire)
+            request = self._request(body, self._steps.extensions)
 
             async def ask() -> None:
-                self._response = await shared.transport.handle_async_request(request)
+                self._response = await lease.transport.handle_async_request(request)
 
-            await self._step(ask, deadlines.left())
+            await self._step(ask, Limit(None, deadlines.end))
             self.asked_at = None
             if not self._unanswered.acquire(blocking=False):
                 raise ConnectionLost("the request is sent again")
@@ -117,7 +118,9 @@ class AsyncHttpxExchange:
             await self.release()
             raise
 
-    def _request(self, body: bytes | AsyncIterable[bytes]) -> httpx.Request:
+    def _request(
+        self, body: bytes | AsyncIterable[bytes], extensions: dict[str, Any]
+    ) -> httpx.Request:
         framing = (
             ("Content-Length", str(len(body)))
             if isinstance(body, bytes)
@@ -135,16 +138,18 @@ class AsyncHttpxExchange:
                     for name, text in [*self._fields, framing]
                 ],
                 stream=AsyncRequestBody(body, weakref.WeakMethod(self._note_sent)),
-                extensions={"timeout": self._timeouts},
+                extensions={**extensions, "timeout": self._timeouts},
             )
         except Exception as error:
             raise from_httpx(error, has_head=False) from error
 
     def _begin_to_read(self) -> None:
-        response = self._response
+        response, lease = self._response, self._lease
         if not isinstance(response, httpx.Response):
             raise NeverSent(f"the transport answered with {type(response).__name__}")
         try:
+            if lease is not None:
+                lease.wire.note(response)
             self.status = response.status_code
             self.headers = dict(response.headers)
             self._carrier.cookies.update(response.headers.get_list("set-cookie"))
@@ -161,9 +166,9 @@ class AsyncHttpxExchange:
             TransportError: It did not arrive.
         """
         while self._pieces is not None:
-            seconds = limit.seconds()
-            self._timeouts["read"] = seconds  # httpx looks at it when the first piece is asked for
-            piece = await self._step(self._next, seconds)
+            # httpx looks at it when the first piece is asked for
+            self._timeouts["read"] = limit.seconds()
+            piece = await self._step(self._next, limit)
             if piece is None:
                 self._pieces = None
                 self.is_read = True
@@ -190,13 +195,13 @@ class AsyncHttpxExchange:
         piece = await anext(self._pieces, None)
         return None if piece is None else bytes(piece)  # an own transport may yield anything
 
-    async def _step(self, step: Step[T], seconds: float | None) -> T:
+    async def _step(self, step: Step[T], limit: Limit) -> T:
         if self._fork != fork_generation():
             raise ConnectionLost("the connection belongs to the process that was forked")
         try:
-            if self._fate.locked():
+            if self._fate.locked() or self._steps is None:
                 raise StepEnded
-            result = await self._steps.run(step, seconds)
+            result = await self._steps.run(step, limit)
             if self._fate.locked():
                 raise StepEnded
             return result
@@ -214,34 +219,33 @@ class AsyncHttpxExchange:
             raise
 
     def _damage(self) -> None:
-        if self._shared is not None:
-            self._shared.is_damaged = True
+        if self._lease is not None:
+            self._lease.is_damaged = True
 
     def has_unread(self) -> bool:
         """Whether more has arrived than was read, from any thread; True where it is not known."""
-        response = self._response
-        return response is None or has_unread(response)
+        lease = self._lease
+        return lease is None or self._response is None or lease.wire.has_unread()
 
     def abort(self) -> None:
         """End the exchange, from any thread, unless it was released already."""
         if not self._fate.acquire(blocking=False) or self._fork != fork_generation():
             return
-        if self._shared is not None:
-            self._damage()
-            self._steps.interrupt()
-        response = self._response
-        if response is None:
+        steps, response = self._steps, self._response
+        if steps is None:
             return
-        is_ended = shut_down(response) or self._steps.can_interrupt
-        if not (is_ended and self._steps.is_busy):  # else the reader wakes up and closes it
-            self._steps.close_soon(response.aclose)
+        self._damage()
+        is_ended = steps.interrupt()
+        if response is not None and not (is_ended and steps.is_busy):
+            steps.close_soon(response.aclose)  # else the reader wakes up and closes it
 
     def abort_unanswered(self) -> bool:
         """End it if the head of the answer has not arrived; return whether that was so.
 
         Where a step cannot be interrupted it goes on, and the result is False.
         """
-        if not self._steps.can_interrupt or self.asked_at is None:
+        steps = self._steps
+        if steps is None or self.asked_at is None or not steps.can_interrupt:
             return False
         if not self._unanswered.acquire(blocking=False):
             return False
@@ -259,19 +263,21 @@ class AsyncHttpxExchange:
         """
         self._fate.acquire(blocking=False)
         response, self._response = self._response, None
-        shared, self._shared = self._shared, None
-        if shared is not None and self._fork == fork_generation():
-            await whole_async(self._end, response, shared)
+        lease, self._lease = self._lease, None
+        if lease is not None and self._fork == fork_generation():
+            await whole_async(self._end, response, lease)
 
-    async def _end(self, response: httpx.Response | None, shared: AsyncSharedTransport) -> None:
+    async def _end(self, response: httpx.Response | None, lease: AsyncLease) -> None:
         try:
             if response is not None:
                 await response.aclose()
         except Exception:  # whatever became of the connection, the answer is done with
-            shared.is_damaged = True
+            lease.is_damaged = True
         finally:
             self._pieces = None  # an iterator that is dropped earlier would be closed by itself
-            await shared.leave(self)
+            await self._carrier.put(lease)
 
     def _note_sent(self) -> None:
         self.asked_at = time.monotonic()
+        if self._steps is not None and self._deadlines is not None:
+            self._steps.tighten(self._deadlines.answering().seconds())

@@ -1,10 +1,11 @@
 # generated from manager/transport/_async/httpx_carrier.py by codegen.sh - do not edit
-"""An httpx transport, stock or the user's own, as what carries the calls of a manager."""
+"""httpx transports, stock or the user's own, as what carries the calls of a manager."""
 
 from __future__ import annotations
 
 import threading
 import weakref
+from collections import deque
 from typing import TYPE_CHECKING
 
 import httpx
@@ -12,7 +13,7 @@ import httpx
 from manager.errors import ConfigError
 from manager.forks import keep
 from manager.transport._sync.httpx_exchange import HttpxExchange
-from manager.transport._sync.httpx_shared import SharedTransport, stock_transports_sync
+from manager.transport._sync.httpx_lease import Lease, stock_transports_sync
 from manager.transport.cookies import Cookies
 from manager.transport.exceptions import ConnectionLost
 
@@ -23,11 +24,12 @@ __all__ = ["HttpxCarrier"]
 
 
 class HttpxCarrier:
-    """Makes exchanges that an httpx transport carries, without redirects, hooks and auth flows.
+    """Makes exchanges that httpx transports carry, without redirects, hooks and auth flows.
 
-    httpx's stock transport loses connections when exchanges are interrupted: its pool keeps some
-    that no request refers to. So it is replaced after each interruption, and the old one is closed
-    when its other exchanges have ended. A user's own transport is neither replaced nor closed.
+    When an exchange is interrupted, the pool of httpx's transport may keep a connection that no
+    request refers to, for ever. So each exchange has a transport to itself, with one connection;
+    after an interruption it is closed, else the next exchange takes it. A user's own transport is
+    neither replaced nor closed, and serves all exchanges.
 
     Args:
         settings: Where the server is, and how to get there.
@@ -47,18 +49,14 @@ class HttpxCarrier:
         self.cookies: Cookies = Cookies()
         self._base_url = settings.base_url
         self._fields = list(settings.headers.items())
+        self._own = transport
         self._make = None if transport is not None else stock_transports_sync(settings)
-        self._shared = self._new(transport)
-        self._retired: list[SharedTransport] = []
+        self._max_idle = settings.max_keepalive
+        # the last one given back is used first, so that the others may grow old
+        self._idle: deque[Lease] = deque()
         self._exchanges: weakref.WeakSet[HttpxExchange] = weakref.WeakSet()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of `_exchanges` alone
         self._is_closed = False
-
-    def _new(self, transport: httpx.BaseTransport | None = None) -> SharedTransport:
-        if self._make is not None:
-            return SharedTransport(self._make(), is_stock=True)
-        assert transport is not None
-        return SharedTransport(transport, is_stock=False)
 
     def exchange(self, method: str, path: str, content_type: str | None) -> HttpxExchange:
         """Return an exchange that has not begun.
@@ -75,43 +73,58 @@ class HttpxCarrier:
             fields.append(("Cookie", cookies))
         return HttpxExchange(self, method, self._base_url + path, fields)
 
-    def enter(self, exchange: HttpxExchange) -> SharedTransport:
-        """Return the transport for an exchange, which has to leave it.
+    def take(self, exchange: HttpxExchange) -> Lease:
+        """Return a transport for an exchange, which has to put it back.
 
         Raises:
             ConnectionLost: The carrier is closed.
         """
-        for retired in list(self._retired):  # their exchanges may have been forgotten
-            retired.close_if_unused()
-        while True:
-            with self._lock:
-                if self._is_closed:
-                    raise ConnectionLost("the connection was closed by this program")
-                self._exchanges.add(exchange)
-                shared = self._shared
-                is_replaced = shared.is_damaged and shared.is_stock
-                if is_replaced:
-                    self._shared = self._new()
-                    self._retired = [old for old in self._retired if not old.is_closed]
-                    self._retired.append(shared)
-            if is_replaced:
-                shared.retire()
-            elif shared.join(exchange):
-                return shared
+        with self._lock:
+            self._exchanges.add(exchange)
+        if self._is_closed:
+            raise ConnectionLost("the connection was closed by this program")
+        if self._own is not None:
+            return Lease(self._own, is_stock=False)
+        try:
+            return self._idle.pop()
+        except IndexError:
+            assert self._make is not None
+            return Lease(self._make(), is_stock=True)
+
+    def put(self, lease: Lease) -> None:
+        """Keep a transport for the next exchange, or close what is of no use."""
+        if not lease.is_stock:
+            return
+        if lease.is_damaged:
+            lease.close()
+            return
+        self._idle.append(lease)
+        while self._is_closed or (self._max_idle is not None and len(self._idle) > self._max_idle):
+            try:
+                surplus = self._idle.popleft()
+            except IndexError:  # another thread was quicker
+                break
+            surplus.close()
 
     def abort_all(self) -> None:
-        """End every exchange, from any thread; later ones are ended at once."""
+        """End every connection, from any thread; later exchanges are ended at once."""
         self._is_closed = True
         with self._lock:
             exchanges = list(self._exchanges)
         for exchange in exchanges:
             exchange.abort()
+        for lease in list(self._idle):
+            lease.wire.end()
 
     def close(self) -> None:
         """Close all connections that are not in use, and the others when they are released."""
         self._is_closed = True
-        for shared in [*self._retired, self._shared]:
-            shared.retire()
+        while self._idle:
+            try:
+                lease = self._idle.pop()
+            except IndexError:  # another thread was quicker
+                break
+            lease.close()
 
     def keep_for_parent(self) -> None:
         """In a forked child: leave the connections to the parent."""
