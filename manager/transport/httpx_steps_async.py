@@ -37,12 +37,15 @@ class AsyncSteps:
         wire: The connection that the exchange uses.
     """
 
-    __slots__ = ("_loop", "_scope", "_wire")
+    __slots__ = ("_is_left", "_is_sending", "_loop", "_scope", "_task", "_wire")
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._loop: asyncio.AbstractEventLoop | None = None
         self._scope: asyncio.Timeout | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._is_sending = False
+        self._is_left = False
 
     @property
     def extensions(self) -> dict[str, Any]:
@@ -84,6 +87,40 @@ class AsyncSteps:
         finally:
             self._scope = None
 
+    async def apart(self, step: Step[T]) -> T:
+        """Return the result of a step that is not cancelled while it makes a connection.
+
+        Cancelling it then would leave the connection to the garbage collector. It goes on instead,
+        until it begins to send.
+        """
+        self._task = task = asyncio.get_running_loop().create_task(_awaited(step))
+        task.add_done_callback(_look_at)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._is_left = True
+            if self._is_sending:
+                task.cancel()
+            raise
+
+    def begin_to_send(self) -> None:
+        """Note that there is a connection.
+
+        Raises:
+            StepEnded: Nobody waits for the step any more.
+        """
+        if self._is_left:
+            raise StepEnded
+        self._is_sending = True
+
+    def close_after(self, close: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+        """Close something when the step that was left has ended; return False if none was."""
+        task = self._task
+        if task is None or task.done():
+            return False
+        task.add_done_callback(lambda _: self.close_soon(close))
+        return True
+
     def tighten(self, seconds: float | None) -> None:
         """Give the step that calls this so much time from now on, at most."""
         if seconds is not None and self._scope is not None and self._loop is not None:
@@ -112,6 +149,16 @@ class AsyncSteps:
 
         if self._loop is not None:
             perform_async(self._loop, run)
+
+
+async def _awaited(step: Step[T]) -> T:
+    return await step()
+
+
+def _look_at(task: asyncio.Task[Any]) -> None:
+    """Asyncio complains of an error that nobody has looked at."""
+    if not task.cancelled():
+        task.exception()
 
 
 async def close_transport_async(transport: httpx.AsyncBaseTransport) -> None:

@@ -92,6 +92,17 @@ class Steps:
             raise StepEnded
         return result
 
+    def apart(self, step: Step[T]) -> T:
+        """Return the result of a step that nothing cancels."""
+        return step()
+
+    def begin_to_send(self) -> None:
+        """Do nothing: the connection is known."""
+
+    def close_after(self, close: Callable[[], None]) -> bool:
+        """Return False: no step was left."""
+        return False
+
     def tighten(self, seconds: float | None) -> None:
         """Give the step that calls this so much time from now on, at most."""
         if seconds is None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from ..managers.hostile_server import Hostile, stays, streams
+from ..managers.hostile_server import Hostile, silent_after, stays, streams
 from .httpx_testing import (
     Pieces,
     Stream,
@@ -91,8 +91,6 @@ async def time_out(carrier: Any, seconds: float) -> None:
     await asyncio.gather(*calls, return_exceptions=True)
 
 
-# A connection that is made at the moment of the cancellation is left to the garbage collector.
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("give_up", [give_up_five, cancel_twice, time_out])
 async def test_exchanges_that_are_cancelled_lose_no_connections(give_up: Any) -> None:
     server = Server()
@@ -107,13 +105,12 @@ async def test_exchanges_that_are_cancelled_lose_no_connections(give_up: Any) ->
     await server.stop()
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 async def test_a_stream_goes_on_while_other_exchanges_are_cancelled() -> None:
     with Hostile(streams(*[b"x"] * 20, pause=0.05)) as hostile:
         carrier = carrier_async(hostile.host)
         exchange = await ask(carrier)
         for _ in range(3):
-            doomed = asyncio.create_task(ask(carrier))
+            doomed = asyncio.create_task(answer(carrier))
             await asyncio.sleep(0.01)
             doomed.cancel()
             await asyncio.gather(doomed, return_exceptions=True)
@@ -121,6 +118,28 @@ async def test_a_stream_goes_on_while_other_exchanges_are_cancelled() -> None:
         await exchange.release()
         await carrier.close()
         await until(hostile.is_left, "all connections to end")
+
+
+async def test_a_read_that_is_cancelled_twice_and_forgotten_ends_its_connection() -> None:
+    with Hostile(silent_after(b"one")) as server:
+        carrier = carrier_async(server.host)
+        for moments in range(8):
+            exchange = await ask(carrier)
+            limit = deadlines().streaming()
+            await exchange.read(limit)
+            reading = asyncio.create_task(exchange.read(limit))
+            await asyncio.sleep(0.01)
+            reading.cancel()
+            for _ in range(moments):
+                await asyncio.sleep(0)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            del exchange, reading
+        gc.collect()
+        await until(server.is_left, "all connections to end")
+        for _ in range(20):  # what ended at once is closed a little later
+            await asyncio.sleep(0)
+        await carrier.close()
 
 
 async def test_a_release_that_is_cancelled_twice_is_done_to_its_end() -> None:

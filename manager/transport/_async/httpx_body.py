@@ -19,20 +19,26 @@ _PIECE: Final = 65_536
 
 
 class AsyncRequestBody(httpx.AsyncByteStream):
-    """The body of a request; notes when the last piece has been sent.
+    """The body of a request; notes when the first piece is to be sent, and when all is.
 
     Args:
         body: The body, or its pieces.
-        note_sent: Is called then. Weakly, because the pool of a transport keeps the request.
+        begin: Is called first, and may raise.
+        note_sent: Is called last. Weakly, because the pool of a transport keeps the request.
     """
 
     def __init__(
-        self, body: bytes | AsyncIterable[bytes], note_sent: WeakMethod[Callable[[], None]]
+        self,
+        body: bytes | AsyncIterable[bytes],
+        begin: Callable[[], None],
+        note_sent: WeakMethod[Callable[[], None]],
     ) -> None:
         self._body = body
+        self._begin = begin
         self._note_sent = note_sent
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self._begin()
         body = self._body
         if isinstance(body, bytes):
             for start in range(0, len(body), _PIECE):

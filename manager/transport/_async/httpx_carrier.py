@@ -53,6 +53,8 @@ class AsyncHttpxCarrier:
         self._max_idle = settings.max_keepalive
         # the last one given back is used first, so that the others may grow old
         self._idle: deque[AsyncLease] = deque()
+        # strongly: what is forgotten is to be closed before it is collected
+        self._leased: set[AsyncLease] = set()
         self._exchanges: weakref.WeakSet[AsyncHttpxExchange] = weakref.WeakSet()
         self._lock = threading.Lock()  # of `_exchanges` alone
         self._is_closed = False
@@ -85,15 +87,18 @@ class AsyncHttpxCarrier:
         if self._own is not None:
             return AsyncLease(self._own, is_stock=False)
         try:
-            return self._idle.pop()
+            lease = self._idle.pop()
         except IndexError:
             assert self._make is not None
-            return AsyncLease(self._make(), is_stock=True)
+            lease = AsyncLease(self._make(), is_stock=True)
+        self._leased.add(lease)
+        return lease
 
     async def put(self, lease: AsyncLease) -> None:
         """Keep a transport for the next exchange, or close what is of no use."""
-        if not lease.is_stock:
+        if lease not in self._leased:  # put back already, or the user's
             return
+        self._leased.discard(lease)
         if lease.is_damaged:
             await lease.close()
             return

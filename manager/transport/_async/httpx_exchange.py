@@ -6,7 +6,8 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -77,6 +78,7 @@ class AsyncHttpxExchange:
     def __del__(self) -> None:
         with suppress(AttributeError):  # __init__ was interrupted
             self.abort()
+            self._close_soon()
 
     @property
     def sent_headers(self) -> Mapping[str, str]:
@@ -102,13 +104,14 @@ class AsyncHttpxExchange:
             }
             self._deadlines = deadlines
             self._lease = lease = self._carrier.take(self)
-            self._steps = AsyncSteps(lease.wire)
-            request = self._request(body, self._steps.extensions)
+            self._steps = steps = AsyncSteps(lease.wire)
+            request = self._request(body, steps)
+            ask = partial(lease.transport.handle_async_request, request)
 
-            async def ask() -> None:
-                self._response = await lease.transport.handle_async_request(request)
+            async def open_now() -> None:
+                self._response = await (steps.apart(ask) if lease.is_stock else ask())
 
-            await self._step(ask, Limit(None, deadlines.end))
+            await self._step(open_now, Limit(None, deadlines.end))
             self.asked_at = None
             if not self._unanswered.acquire(blocking=False):
                 raise ConnectionLost("the request is sent again")
@@ -118,9 +121,7 @@ class AsyncHttpxExchange:
             await self.release()
             raise
 
-    def _request(
-        self, body: bytes | AsyncIterable[bytes], extensions: dict[str, Any]
-    ) -> httpx.Request:
+    def _request(self, body: bytes | AsyncIterable[bytes], steps: AsyncSteps) -> httpx.Request:
         framing = (
             ("Content-Length", str(len(body)))
             if isinstance(body, bytes)
@@ -137,8 +138,10 @@ class AsyncHttpxExchange:
                     (name.encode("latin-1"), text.encode("latin-1"))
                     for name, text in [*self._fields, framing]
                 ],
-                stream=AsyncRequestBody(body, weakref.WeakMethod(self._note_sent)),
-                extensions={**extensions, "timeout": self._timeouts},
+                stream=AsyncRequestBody(
+                    body, steps.begin_to_send, weakref.WeakMethod(self._note_sent)
+                ),
+                extensions={**steps.extensions, "timeout": self._timeouts},
             )
         except Exception as error:
             raise from_httpx(error, has_head=False) from error
@@ -231,13 +234,20 @@ class AsyncHttpxExchange:
         """End the exchange, from any thread, unless it was released already."""
         if not self._fate.acquire(blocking=False) or self._fork != fork_generation():
             return
-        steps, response = self._steps, self._response
+        steps = self._steps
         if steps is None:
             return
         self._damage()
         is_ended = steps.interrupt()
-        if response is not None and not (is_ended and steps.is_busy):
-            steps.close_soon(response.aclose)  # else the reader wakes up and closes it
+        if not (is_ended and steps.is_busy):  # else the reader wakes up and releases it
+            self._close_soon()
+
+    def _close_soon(self) -> None:
+        steps, lease, response = self._steps, self._lease, self._response
+        if steps is None or lease is None or response is None or self._fork != fork_generation():
+            return
+        # closing a response does nothing if that was begun and cancelled before
+        steps.close_soon(partial(self._carrier.put, lease) if lease.is_stock else response.aclose)
 
     def abort_unanswered(self) -> bool:
         """End it if the head of the answer has not arrived; return whether that was so.
@@ -264,7 +274,10 @@ class AsyncHttpxExchange:
         self._fate.acquire(blocking=False)
         response, self._response = self._response, None
         lease, self._lease = self._lease, None
-        if lease is not None and self._fork == fork_generation():
+        steps = self._steps
+        if lease is None or steps is None or self._fork != fork_generation():
+            return
+        if not steps.close_after(partial(self._carrier.put, lease)):
             await whole_async(self._end, response, lease)
 
     async def _end(self, response: httpx.Response | None, lease: AsyncLease) -> None:

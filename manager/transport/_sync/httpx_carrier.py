@@ -54,6 +54,8 @@ class HttpxCarrier:
         self._max_idle = settings.max_keepalive
         # the last one given back is used first, so that the others may grow old
         self._idle: deque[Lease] = deque()
+        # strongly: what is forgotten is to be closed before it is collected
+        self._leased: set[Lease] = set()
         self._exchanges: weakref.WeakSet[HttpxExchange] = weakref.WeakSet()
         self._lock = threading.Lock()  # of `_exchanges` alone
         self._is_closed = False
@@ -86,15 +88,18 @@ class HttpxCarrier:
         if self._own is not None:
             return Lease(self._own, is_stock=False)
         try:
-            return self._idle.pop()
+            lease = self._idle.pop()
         except IndexError:
             assert self._make is not None
-            return Lease(self._make(), is_stock=True)
+            lease = Lease(self._make(), is_stock=True)
+        self._leased.add(lease)
+        return lease
 
     def put(self, lease: Lease) -> None:
         """Keep a transport for the next exchange, or close what is of no use."""
-        if not lease.is_stock:
+        if lease not in self._leased:  # put back already, or the user's
             return
+        self._leased.discard(lease)
         if lease.is_damaged:
             lease.close()
             return

@@ -7,7 +7,8 @@ import threading
 import time
 import weakref
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -78,6 +79,7 @@ class HttpxExchange:
     def __del__(self) -> None:
         with suppress(AttributeError):  # __init__ was interrupted
             self.abort()
+            self._close_soon()
 
     @property
     def sent_headers(self) -> Mapping[str, str]:
@@ -103,13 +105,14 @@ class HttpxExchange:
             }
             self._deadlines = deadlines
             self._lease = lease = self._carrier.take(self)
-            self._steps = Steps(lease.wire)
-            request = self._request(body, self._steps.extensions)
+            self._steps = steps = Steps(lease.wire)
+            request = self._request(body, steps)
+            ask = partial(lease.transport.handle_request, request)
 
-            def ask() -> None:
-                self._response = lease.transport.handle_request(request)
+            def open_now() -> None:
+                self._response = steps.apart(ask) if lease.is_stock else ask()
 
-            self._step(ask, Limit(None, deadlines.end))
+            self._step(open_now, Limit(None, deadlines.end))
             self.asked_at = None
             if not self._unanswered.acquire(blocking=False):
                 raise ConnectionLost("the request is sent again")
@@ -119,7 +122,7 @@ class HttpxExchange:
             self.release()
             raise
 
-    def _request(self, body: bytes | Iterable[bytes], extensions: dict[str, Any]) -> httpx.Request:
+    def _request(self, body: bytes | Iterable[bytes], steps: Steps) -> httpx.Request:
         framing = (
             ("Content-Length", str(len(body)))
             if isinstance(body, bytes)
@@ -136,8 +139,8 @@ class HttpxExchange:
                     (name.encode("latin-1"), text.encode("latin-1"))
                     for name, text in [*self._fields, framing]
                 ],
-                stream=RequestBody(body, weakref.WeakMethod(self._note_sent)),
-                extensions={**extensions, "timeout": self._timeouts},
+                stream=RequestBody(body, steps.begin_to_send, weakref.WeakMethod(self._note_sent)),
+                extensions={**steps.extensions, "timeout": self._timeouts},
             )
         except Exception as error:
             raise from_httpx(error, has_head=False) from error
@@ -230,13 +233,20 @@ class HttpxExchange:
         """End the exchange, from any thread, unless it was released already."""
         if not self._fate.acquire(blocking=False) or self._fork != fork_generation():
             return
-        steps, response = self._steps, self._response
+        steps = self._steps
         if steps is None:
             return
         self._damage()
         is_ended = steps.interrupt()
-        if response is not None and not (is_ended and steps.is_busy):
-            steps.close_soon(response.close)  # else the reader wakes up and closes it
+        if not (is_ended and steps.is_busy):  # else the reader wakes up and releases it
+            self._close_soon()
+
+    def _close_soon(self) -> None:
+        steps, lease, response = self._steps, self._lease, self._response
+        if steps is None or lease is None or response is None or self._fork != fork_generation():
+            return
+        # closing a response does nothing if that was begun and cancelled before
+        steps.close_soon(partial(self._carrier.put, lease) if lease.is_stock else response.close)
 
     def abort_unanswered(self) -> bool:
         """End it if the head of the answer has not arrived; return whether that was so.
@@ -263,7 +273,10 @@ class HttpxExchange:
         self._fate.acquire(blocking=False)
         response, self._response = self._response, None
         lease, self._lease = self._lease, None
-        if lease is not None and self._fork == fork_generation():
+        steps = self._steps
+        if lease is None or steps is None or self._fork != fork_generation():
+            return
+        if not steps.close_after(partial(self._carrier.put, lease)):
             whole_sync(self._end, response, lease)
 
     def _end(self, response: httpx.Response | None, lease: Lease) -> None:
