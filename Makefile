@@ -3,8 +3,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PEERS := $(VENV)/.peers
+FREEZERS := $(VENV)/.freezers
 
-.PHONY: help demo test coverage live lint types codegen check bench smoke soak clean venv
+.PHONY: help demo test coverage live frozen lint types codegen check bench smoke soak fuzz clean venv
+# How long `make fuzz` takes.
+MINUTES := 5
 .DEFAULT_GOAL := help
 
 help: ## Show what there is to make
@@ -44,17 +47,30 @@ $(PEERS): $(STAMP)
 	fi
 	@touch $@
 
+# What makes and runs programs whose executable is no Python; only their tests need it.
+$(FREEZERS): $(STAMP)
+	@set -e; \
+	if command -v uv >/dev/null 2>&1; then \
+	    uv pip install --quiet --python $(BIN)/python --group frozen; \
+	else \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --group frozen; \
+	fi
+	@touch $@
+
 demo: $(STAMP) ## See the main job done, on a private port
 	@$(BIN)/ollama-manager demo
 
 test: $(STAMP) ## Run the tests
-	@$(BIN)/python -m pytest -n auto -m "not types"
+	@$(BIN)/python -m pytest -n auto -m "not types and not frozen"
 
 coverage: $(STAMP) ## Run the tests, and see what of the package they reach, in all its processes
-	@$(BIN)/python -m pytest -n auto -m "not types" --cov --cov-report=term-missing:skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not types and not frozen" --cov --cov-report=term-missing:skip-covered
 
 live: $(STAMP) ## Run only the tests that need a real Ollama
 	@$(BIN)/python -m pytest -m live
+
+frozen: $(FREEZERS) ## Run only the tests of frozen programs and uWSGI
+	@$(BIN)/python -m pytest -q tests/frozen
 
 lint: $(STAMP) ## Check style and layout
 	@$(BIN)/ruff check .
@@ -80,6 +96,10 @@ smoke: $(PEERS) ## See that the benchmark of calls runs; no time is judged
 
 soak: $(STAMP) ## Kill it all, a thousand times over, and count
 	@$(BIN)/python -m benchmarks.soak
+	@$(BIN)/python -m benchmarks.soak --storms
+
+fuzz: $(STAMP) ## Look for bytes that the HTTP parser cannot take, for MINUTES=5
+	@$(BIN)/python -m tests.unit.transport.fuzz $(MINUTES)
 
 clean: ## Remove what was created here
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .ruff_cache .pytest_cache

@@ -96,26 +96,30 @@ fi
 fresh=("$client")
 
 # ---- the sync shells
-shells=(manager manager/transport)
-sync_of() { printf '%s/sync-%s' "$work" "${1//\//-}"; }
+shells=()
 pairs=()
-for shell in "${shells[@]}"; do
-    [[ -d $shell/_async ]] && pairs+=("$shell/_async" "$(sync_of "$shell")")
+sync_of() { printf '%s/sync-%s' "$work" "${1//\//-}"; }
+for shell in manager manager/transport; do
+    if [[ -d $shell/_async ]]; then
+        shells+=("$shell")
+        pairs+=("$shell/_async" "$(sync_of "$shell")")
+    fi
 done
 if ((${#pairs[@]})); then
     "${python[@]}" spec/unasync.py "${pairs[@]}" >"$work/log" 2>&1 || {
         cat "$work/log" >&2
         die 'spec/unasync.py failed; see above' 1
     }
-    for shell in "${shells[@]}"; do
-        fresh+=("$(sync_of "$shell")")
-        # what is written by hand on both sides stays
-        for file in "$shell"/_sync/*.py; do
-            [[ -e $file ]] && ! head -n 1 -- "$file" | grep -q '^# generated from ' &&
-                [[ -e $shell/_async/$(basename -- "$file") ]] && cp -- "$file" "$(sync_of "$shell")/"
-        done
-    done
 fi
+is_by_hand() { # on both sides
+    [[ -e $1 && -e ${1/_sync/_async} ]] && ! head -n 1 -- "$1" | grep -q '^# generated from '
+}
+for shell in ${shells[@]+"${shells[@]}"}; do
+    fresh+=("$(sync_of "$shell")")
+    for file in "$shell"/_sync/*.py; do
+        if is_by_hand "$file"; then cp -- "$file" "$(sync_of "$shell")/"; fi
+    done
+done
 tidy "${fresh[@]}"
 
 # ---- compare, or put into place
@@ -156,7 +160,7 @@ replace() {
 if $check; then
     {
         differences generated/ollama_api "$client"
-        for shell in "${shells[@]}"; do
+        for shell in manager manager/transport; do
             if [[ -d $shell/_async || -d $shell/_sync ]]; then
                 differences "$shell/_sync" "$(sync_of "$shell")"
             fi
@@ -169,7 +173,7 @@ if $check; then
     echo 'codegen.sh: generated code is up to date'
 else
     replace generated/ollama_api "$client"
-    for shell in "${shells[@]}"; do
+    for shell in ${shells[@]+"${shells[@]}"}; do
         replace "$shell/_sync" "$(sync_of "$shell")"
     done
 fi

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 from contextlib import contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from manager import ManagerConfig, OllamaManager
+from manager.simulator.command import simulator_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def find_program() -> list[str]:
     if configured := ManagerConfig.load().server.binary:
         return list(configured)
     found = shutil.which("ollama")
-    return [found] if found else [sys.executable, "-m", "manager.simulator"]
+    return [found] if found else simulator_command()
 
 
 def name_of(words: list[str]) -> str:

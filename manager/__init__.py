@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from manager.status import Ownership as Ownership
     from manager.status import ServerState as ServerState
     from manager.status import ServerStatus as ServerStatus
+    from manager.supervisor.frozen import freeze_support as freeze_support
     from manager.timeouts import Timeouts as Timeouts
     from manager.version import __version__ as __version__
 
@@ -113,6 +114,7 @@ _MODULES = {
     "manager.events": ("Event",),
     "manager.shown": ("ShownModel",),
     "manager.status": ("Ownership", "ServerState", "ServerStatus"),
+    "manager.supervisor.frozen": ("freeze_support",),
     "manager.timeouts": ("Timeouts",),
     "manager.version": ("__version__",),
     "ollama_api.models": (
@@ -207,6 +209,7 @@ __all__ = [
     "WebFetchResponse",
     "WebSearchResult",
     "__version__",
+    "freeze_support",
 ]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 import os
 import re
-from pathlib import Path
 from typing import cast
 
 from manager.errors import InvalidRequestError
@@ -104,7 +102,7 @@ def encode_image(image: object, argument: str) -> str:
             argument,
             "Give it as a string: data.decode().",
         )
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def _check_base64(text: str, argument: str) -> str:
@@ -119,7 +117,7 @@ def _check_base64(text: str, argument: str) -> str:
         # left out, the type may be anything
         encoded = text[url.end() :] if url[1].lower().startswith(_MEDIA) or not url[1] else ""
     try:
-        data = base64.b64decode(encoded, validate=True)
+        data = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError):
         data = b""
     if len(data) < _SMALLEST or not _begins_as_image(data):
@@ -139,6 +137,8 @@ def _begins_as_image(data: bytes) -> bool:
 def _read_file(image: os.PathLike[str], argument: str) -> bytes:
     path = os.fsdecode(image)
     try:
+        from pathlib import Path  # every chat gets here, and few have files
+
         return Path(path).expanduser().read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)

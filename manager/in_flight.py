@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import weakref
@@ -9,9 +10,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
 from manager.forks import renew_in_children
+from manager.weak import WeakBag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["InFlight", "Waiting"]
 
@@ -44,6 +46,15 @@ class _Asked(_Waiter, Protocol):
     def abort(self) -> None: ...
 
 
+class _OpenStream(weakref.ref[StreamT]):
+    """Refers to an open stream, and knows what to do once nobody holds it any more."""
+
+    __slots__ = ("abandon", "at_once")
+
+    abandon: Callable[[], object]
+    at_once: weakref.ref[StreamT]
+
+
 class InFlight(Generic[StreamT]):
     """Counts requests and remembers open streams, from any thread.
 
@@ -52,61 +63,83 @@ class InFlight(Generic[StreamT]):
 
     def __init__(self) -> None:
         self._forgotten: deque[Any] = deque()
+        self._dropped: deque[_OpenStream[StreamT]] = deque()
         self._begin_books()
         renew_in_children(self)
 
     def _begin_books(self) -> None:
-        self._lock = threading.RLock()  # a stream may be forgotten at any moment, even this one
+        # of `_left` alone; a stream may be forgotten at any moment, even this one
+        self._lock = threading.RLock()
         # Weakly: what is dropped, as by an interrupt at a bad moment, does not count for ever.
-        self._calls: set[weakref.ref[object]] = set()
-        self._asked: weakref.WeakSet[_Asked] = weakref.WeakSet()
-        self._streams: weakref.WeakSet[StreamT] = weakref.WeakSet()
+        self._calls: WeakBag[object] = WeakBag()
+        self._asked: WeakBag[_Asked] = WeakBag()
+        self._streams: set[_OpenStream[StreamT]] = set()
         self._left: dict[str, float] = {}
 
     def after_fork(self) -> None:
         """In a forked child: begin new books, with a lock that nobody holds."""
         self._forgotten = deque()
+        self._dropped = deque()
         self._begin_books()
 
     def count(self) -> int:
         """Return how many requests have been sent and not been answered in full."""
-        with self._lock:
-            return len(self._calls) + len(self._streams)
+        self._abandon_dropped()
+        return len(self._calls) + len(self._streams)
 
     def begin(self, call: object) -> None:
         """Note that a call is under way."""
-        self._calls.add(weakref.ref(call, self._calls.discard))
+        self._calls.add(call)
 
     def end(self, call: object) -> None:
         """Note that it is not any more; a second time does nothing."""
-        self._calls.discard(weakref.ref(call))
+        self._calls.discard(call)
 
     def asked(self, call: _Asked) -> None:
         """Note that a request has been sent, and its answer is waited for."""
-        with self._lock:
-            self._asked.add(call)
+        self._asked.add(call)
 
     def answered(self, call: _Asked) -> None:
         """Note that the answer to a request has come, or is not waited for any longer."""
-        with self._lock:
-            self._asked.discard(call)
+        self._asked.discard(call)
 
-    def opened(self, stream: StreamT) -> None:
-        """Note that an answer is being streamed."""
-        with self._lock:
-            self._streams.add(stream)
+    def opened(self, stream: StreamT, abandon: Callable[[], object]) -> None:
+        """Note that an answer is being streamed.
+
+        Args:
+            stream: The stream, which is referred to weakly.
+            abandon: Called once nobody holds the stream any more, unless it was closed before;
+                in the middle of anything, from any thread, and perhaps twice.
+        """
+        at_once = weakref.ref(stream, self._abandon_dropped)
+        # An exception of a signal handler would be lost in code written in Python that the garbage
+        # collector calls, and the rest of it not be done. So what is called first, being made last,
+        # is not; and what is noted is done later, if not at once.
+        entry = _OpenStream(stream, self._dropped.append)
+        entry.abandon, entry.at_once = abandon, at_once
+        self._streams.discard(entry)  # of an attempt before
+        self._streams.add(entry)
 
     def closed(self, stream: StreamT) -> bool:
         """Note that a stream has ended; a second time does nothing, and returns False."""
-        with self._lock:
-            known = stream in self._streams
-            self._streams.discard(stream)
-        return known
+        try:
+            self._streams.remove(_OpenStream(stream))
+        except KeyError:
+            return False
+        return True
 
     def streams(self) -> list[StreamT]:
         """Return the streams that are open."""
-        with self._lock:
-            return list(self._streams)
+        entries = tuple(self._streams)
+        return [stream for entry in entries if (stream := entry()) is not None]
+
+    def _abandon_dropped(self, _: object = None) -> None:
+        """Do what is to be done about streams that nobody holds any more."""
+        for entry in tuple(self._dropped):
+            entry.abandon()
+            self._streams.discard(entry)
+            with contextlib.suppress(ValueError):  # another thread was quicker
+                self._dropped.remove(entry)
 
     def forgot(self, call: Any) -> None:
         """Note a call whose stream nobody holds any more; called by the garbage collector."""
@@ -114,6 +147,7 @@ class InFlight(Generic[StreamT]):
 
     def take_forgotten(self) -> Iterator[Any]:
         """Yield such calls, each once: the garbage collector is no place to report their end."""
+        self._abandon_dropped()
         while True:
             try:
                 yield self._forgotten.popleft()
@@ -132,27 +166,25 @@ class InFlight(Generic[StreamT]):
 
     def resend(self, model: str) -> None:
         """Have the requests of a model sent again whose answer has not begun."""
-        with self._lock:
-            asked = list(self._asked)
-        for call in asked:
+        for call in self._asked:
             waiting = call.waiting()
             if waiting and waiting.model == model and waiting.operation in _MADE_BY_RUNNERS:
                 call.resend()
 
     def abort(self, call: object) -> None:
         """End the attempts of a call whose answer has not begun; from any thread."""
-        with self._lock:
-            asked = [attempt for attempt in self._asked if attempt.call is call]
-        for attempt in asked:
-            attempt.abort()
+        for attempt in self._asked:
+            if attempt.call is call:
+                attempt.abort()
 
     def report(self) -> dict[str, Any]:
         """Return who waits for a runner, and which models' answers were left, both for how long.
 
         One who has something to read, or does not read at all, does not wait.
         """
+        self._abandon_dropped()
+        waiters: Iterable[_Waiter] = [*self._asked, *self.streams()]
         with self._lock:
-            waiters: Iterable[_Waiter] = [*self._asked, *self._streams]
             left = dict(self._left)
         found = [waiting for waiter in waiters if (waiting := waiter.waiting()) is not None]
         now = time.monotonic()  # after they were asked: they may have begun to wait meanwhile

@@ -33,7 +33,8 @@ class Timers:
 
     Callers only put entries into a queue, which is safe where an exception of a signal handler or
     the garbage collector comes in between; all else is the thread's own. It begins with the first
-    entry, and ends soon after the last. A forked child begins with none: what is waited for there is its parent's.
+    entry, and ends soon after the last. A forked child begins with none: what is waited for there
+    is its parent's.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,6 @@ from manager.errors import InvalidRequestError
 from manager.json_values import check_json, validate_text
 from manager.narrowing import is_dict, is_iterable, is_list, is_mapping
 from manager.spelling import did_you_mean, shown
-from manager.tool_functions import tool_from_function
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +66,8 @@ def _describe(item: object, place: str) -> JSONObject:
     if is_mapping(item):
         return _check_tool(item, place)
     if callable(item):
+        from manager.tool_functions import tool_from_function  # few chats have any
+
         return tool_from_function(item, argument=place)
     raise InvalidRequestError(
         f"{place} is a {type(item).__name__}, which is no tool", argument=place, hint=_FORM

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 from manager.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
     from concurrent.futures import Future
     from typing import TypeAlias
 
@@ -21,6 +21,7 @@ __all__ = [
     "AsyncSignal",
     "Begun",
     "any_done_async",
+    "before_end_async",
     "begin_async",
     "check_home_async",
     "home_async",
@@ -100,6 +101,25 @@ def check_home_async(home: object) -> None:
             code="wrong_event_loop",
             hint="make one for each event loop, and close it there",
         )
+
+
+def before_end_async(function: Callable[[], object]) -> object:
+    """Call ``function`` before the running event loop ends, if what is returned still exists.
+
+    Or as soon as that is dropped. Event loops announce their end to nobody but asynchronous
+    generators: ``asyncio.run`` and ``asyncio.Runner`` close those before the loop.
+    """
+    generator = _until_closed(function)
+    with suppress(StopIteration):  # it waits at its ``yield``
+        generator.__anext__().send(None)
+    return generator
+
+
+async def _until_closed(function: Callable[[], object]) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        function()
 
 
 def later_async(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

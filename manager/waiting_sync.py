@@ -21,6 +21,7 @@ __all__ = [
     "Begun",
     "Signal",
     "any_done_sync",
+    "before_end_sync",
     "begin_sync",
     "check_home_sync",
     "home_sync",
@@ -83,6 +84,11 @@ def home_sync() -> object:
 
 def check_home_sync(home: object) -> None:
     """Do nothing: any thread may use what another one made."""
+
+
+def before_end_sync(function: Callable[[], object]) -> object:
+    """Do nothing: there is no event loop."""
+    return None
 
 
 def later_sync(seconds: float, function: Callable[[], object]) -> Callable[[], None]:

@@ -45,6 +45,7 @@ NAMES: Mapping[str, str] = {
     "_async": "_sync",
     "aclose": "close",
     "any_done_async": "any_done_sync",
+    "before_end_async": "before_end_sync",
     "begin_async": "begin_sync",
     "check_home_async": "check_home_sync",
     "close_forgotten_async": "close_forgotten_sync",

@@ -24,8 +24,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.report import write
 from manager import ManagerConfig
+from manager.simulator.command import simulator_command
 
-from .faults import kill_managers, kill_servers, kill_supervisors, many_processes, unread_log
+from .faults import (
+    kill_managers,
+    kill_servers,
+    kill_supervisors,
+    many_processes,
+    storm,
+    unread_log,
+)
 from .figures import Figures
 from .place import soaked
 from .report import PAGE, render
@@ -51,7 +59,9 @@ def main() -> int:
         asyncio.run(soak.run(words, _faults(args)))
     except KeyboardInterrupt:
         interrupted = True
-    section = render(soak.name, _command(args), args.pause, soak.done)
+    heading = f"{soak.name}: storms" if args.storms else soak.name
+    is_lenient = not args.storms and args.pause < 1
+    section = render(heading, _command(args), soak.done, is_lenient=is_lenient)
     print(section)
     if args.json:
         faults_done = [figures.to_dict() for figures in soak.done]
@@ -61,12 +71,13 @@ def main() -> int:
         print("\ninterrupted", file=sys.stderr)
         return 130
     if not args.no_write:
-        write(f"soak of {soak.name}", section, PAGE)
+        write(f"{'storms' if args.storms else 'soak'} of {soak.name}", section, PAGE)
         print(f"\nwritten to {PAGE.relative_to(PAGE.parents[1])}", file=sys.stderr)
     return 0 if all(figures.kept for figures in soak.done) else 1
 
 
-_SIMULATOR = (sys.executable, "-m", "manager.simulator")
+_ENDS = 10
+_SIMULATOR = tuple(simulator_command())
 
 
 def _parse() -> argparse.Namespace:
@@ -78,6 +89,8 @@ def _parse() -> argparse.Namespace:
     add("--supervisor-kills", type=int, default=100, help="of the supervisor (default: 100)")
     add("--processes", type=int, default=50, help="that start managers at once (default: 50)")
     add("--requests", type=int, default=100_000, help="with an unread log (default: 100000)")
+    add("--storms", action="store_true", help="instead: calls and streams in every way at once")
+    add("--calls", type=int, default=20_000, help="so many in each storm (default: 20000)")
     add("--pause", type=float, default=0.0, help="seconds of readiness before a kill (default: 0)")
     add("--json", type=Path, metavar="FILE", help="write the figures there, too")
     add("--no-write", action="store_true", help="do not touch docs/reliability.md")
@@ -86,6 +99,19 @@ def _parse() -> argparse.Namespace:
 
 def _faults(args: argparse.Namespace) -> list[tuple[Figures, Fault]]:
     """Return what is to be done, without the faults that are asked for 0 times."""
+    if args.storms:
+        return [
+            (
+                Figures(
+                    f"calls and streams by {workers} {what}, the server killed and restarted"
+                    f" {_ENDS} times",
+                    "no slot, connection, descriptor, request, thread, task or memory lost",
+                    args.calls,
+                ),
+                partial(storm, kind=kind, workers=workers, ends=_ENDS),
+            )
+            for kind, workers, what in (("sync", 50, "threads"), ("async", 200, "tasks"))
+        ]
     wanted: list[tuple[Fault, int, str, str]] = [
         (
             partial(kill_servers, pause=args.pause),
@@ -144,6 +170,8 @@ class Soak:
 
 def _command(args: argparse.Namespace) -> str:
     """Return the command that makes these figures, without the words of the program."""
+    if args.storms:
+        return f"python -m benchmarks.soak --storms --calls {args.calls}"
     options = ("kills", "manager_kills", "supervisor_kills", "processes", "requests", "pause")
     words = [f"--{option.replace('_', '-')} {getattr(args, option)}" for option in options]
     return " ".join(["python -m benchmarks.soak", *words])

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import signal
+import sys
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from manager import OllamaManagerError, StreamInterruptedError
@@ -23,7 +26,26 @@ if TYPE_CHECKING:
 
     Step = Callable[[], object]
 
-__all__ = ["kill_managers", "kill_servers", "kill_supervisors", "many_processes", "unread_log"]
+__all__ = [
+    "SHARES",
+    "kill_managers",
+    "kill_servers",
+    "kill_supervisors",
+    "many_processes",
+    "storm",
+    "unread_log",
+]
+
+SHARES: dict[str, float] = {
+    "chat": 4,
+    "read": 4,
+    "leave": 2,
+    "forget": 2,
+    "close": 2,
+    "limit": 1,
+    "fork": 0.1,
+}
+"""Ways in which calls of a storm are made and left: as often as each other, so many times."""
 
 _STREAMS = 2
 _WAITING = 2
@@ -131,6 +153,73 @@ async def unread_log(stage: Stage, count: int, figures: Figures, step: Step) -> 
         await asyncio.gather(*(work() for _ in range(_WORKERS)))
         figures.count("restarts", m.status().restarts)
         await stage.answer(m)
+
+
+async def storm(
+    stage: Stage,
+    count: int,
+    figures: Figures,
+    step: Step,
+    *,
+    kind: str,
+    workers: int,
+    ends: int = 10,
+) -> None:
+    """Calls and streams in every way at once, while the server is killed and restarted.
+
+    Args:
+        stage: Where.
+        count: How many calls and streams.
+        figures: Takes what is found.
+        step: Is told of each.
+        kind: Of the manager: ``sync`` or ``async``.
+        workers: How many threads or tasks make them.
+        ends: How often the server is killed, or restarted.
+    """
+    settings = stage.plain_settings() | _lenient(ends) | _STORMY
+    settings["env"] = settings["env"] | {"OLLAMA_SIMULATOR_TOKEN_SECONDS": "0.001"}
+    about = {
+        "kind": kind,
+        "settings": settings,
+        "model": stage.model,
+        "options": _BRIEF,
+        "count": count,
+        "workers": workers,
+        "ends": ends,
+        # threads cannot be cancelled
+        "shares": SHARES | ({"cancel": 4} if kind == "async" else {}),
+    }
+    words = (sys.executable, "-m", "benchmarks.soak.storm", json.dumps(about))
+    process = await asyncio.create_subprocess_exec(
+        *words, stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[2]
+    )
+    assert process.stdout is not None
+    began, done, said = time.monotonic(), 0, dict[str, Any]()
+    try:
+        async for line in process.stdout:
+            said = json.loads(line)
+            for _ in range(said.get("done", count) - done):
+                step()
+            done = max(done, said.get("done", count))
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if "outcomes" not in said:
+        figures.wrong(f"the program ended with status {process.returncode}")
+        return
+    figures.took("all of them", time.monotonic() - began)
+    for outcome, number in said["outcomes"].items():
+        figures.count(outcome, number)
+    figures.count("bytes of memory more", said["grown"]["resident"])
+    for what, number in said["wrong"].items():
+        figures.wrong(f"{what}: {number}")
+
+
+_BRIEF = {"num_predict": 8, "num_thread": 1, "num_ctx": 4096, "think": False}
+# Fewer connections than workers, so that some wait; restarts that end what is under way.
+_STORMY = {"max_connections": 32, "num_parallel": 8, "drain_timeout": 1, "watch": False}
 
 
 def _lenient(count: int) -> dict[str, Any]:

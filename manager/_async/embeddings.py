@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Protocol, Self
@@ -121,7 +120,8 @@ class AsyncEmbedStream:
         self._done = 0
         self._ended = False
         self._input_error: Exception | None = None
-        self._reading = threading.Lock()
+        # Not a lock: an exception of a signal handler right after it was taken would leave it held.
+        self._readers: list[object] = []  # the first one reads, the others are refused
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,16 +138,20 @@ class AsyncEmbedStream:
         return self
 
     async def __anext__(self) -> list[float]:
-        if not self._reading.acquire(blocking=False):
-            raise InvalidRequestError(
-                "these embeddings are being read already", hint="they have one consumer at a time"
-            )
+        reader = object()
         try:
+            self._readers.append(reader)
+            if self._readers[0] is not reader:
+                raise InvalidRequestError(
+                    "these embeddings are being read already",
+                    hint="they have one consumer at a time",
+                )
             while not self._vectors:
                 await self._take()
             return self._vectors.popleft()
         finally:
-            self._reading.release()
+            if reader in self._readers:
+                self._readers.remove(reader)
 
     @property
     def done(self) -> int:

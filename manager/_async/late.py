@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ollama_api.api.server import version as version
 
     from manager._async.embeddings import AsyncEmbedStream as AsyncEmbedStream
-    from manager._async.progress import follow_progress as follow_progress
     from manager._async.own_transport import separate_transport as separate_transport
+    from manager._async.progress import follow_progress as follow_progress
     from manager._async.session import AsyncSession as AsyncSession
     from manager._async.streams import AsyncChatStream as AsyncChatStream
     from manager._async.streams import AsyncGenerateStream as AsyncGenerateStream

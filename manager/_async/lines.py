@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
@@ -40,15 +41,18 @@ def _do_nothing() -> None:
     pass
 
 
-def _abandon(attempt: AsyncAttempt, in_flight: InFlight[Any], fork: int) -> None:
-    """End a stream that was forgotten; the garbage collector calls this, in the middle of anything."""
-    if fork != fork_generation():
-        attempt.keep_for_parent()
-        return
+def _abandon(attempt: AsyncAttempt, in_flight: InFlight[Any]) -> None:
+    """End a stream that was forgotten; the garbage collector may call this at any moment."""
     attempt.abort()
     attempt.free_slot()
     in_flight.left(attempt.call.request.operation_id, attempt.call.model)
     in_flight.forgot(attempt.call)
+
+
+def _abort(reference: weakref.ref[AsyncAttempt]) -> None:
+    """End an attempt, unless it has gone together with its stream."""
+    if (attempt := reference()) is not None:
+        attempt.abort()
 
 
 class AsyncLines(Generic[T]):
@@ -89,18 +93,18 @@ class AsyncLines(Generic[T]):
         self._attempt = attempt
         self._limit = attempt.call.deadlines.streaming()
         self._closed = False
-        self._in_flight.opened(self)
+        # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
+        self._in_flight.opened(self, partial(_abandon, attempt, self._in_flight))
         # also where nobody reads: the server is to stop
         left = attempt.call.deadlines.left()
         self._cancel_deadline: Callable[[], None] = (
-            _do_nothing if left is None else later_async(max(left, 0.0), attempt.abort)
+            _do_nothing
+            if left is None
+            else later_async(max(left, 0.0), partial(_abort, weakref.ref(attempt)))
         )
         self._splitter = LineSplitter()
         self._waiting.clear()
         self._size = 0
-        # Nobody else holds the connection: whatever becomes of a stream, the server is to stop.
-        self._forgotten = weakref.finalize(self, _abandon, attempt, self._in_flight, self._fork)
-        self._forgotten.atexit = False
 
     def __aiter__(self) -> AsyncIterator[T]:
         return self
@@ -127,11 +131,11 @@ class AsyncLines(Generic[T]):
         return item
 
     async def __anext__(self) -> T:
-        check_home_async(self._home)
-        if self._fork != fork_generation():
+        if self._fork != fork_generation():  # first: there the event loop is another one, too
             raise InvalidRequestError(
                 "this stream is the parent process's", hint="a forked child begins its own"
             )
+        check_home_async(self._home)
         reader = object()
         try:
             if not self._is_first(reader):
@@ -229,8 +233,8 @@ class AsyncLines(Generic[T]):
     def _decoded(self, line: bytes) -> T:
         call = self.call
         try:
-            data = msgspec.json.decode(line)
-            if type(data) is dict and data.get("error") is None:
+            data: object = msgspec.json.decode(line)
+            if as_object(data).get("error") is None:
                 return call.request.decode(data)
         except (ValueError, RecursionError):
             pass  # what is wrong is said below
@@ -301,7 +305,7 @@ class AsyncLines(Generic[T]):
         """
         if self._fork != fork_generation():
             self._closed = True
-            self._forgotten()
+            self._attempt.keep_for_parent()
             return
         if not self._closed or self._restarting:
             self._cancelled = True
@@ -320,7 +324,6 @@ class AsyncLines(Generic[T]):
 
     async def _dispose(self) -> None:
         self._closed = True
-        self._forgotten.detach()
         self._cancel_deadline()
         try:
             await self._attempt.end()

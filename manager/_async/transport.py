@@ -331,14 +331,17 @@ class AsyncTransport:
     async def _slot(self, call: Call[Any], client: AsyncHttpClient) -> Slot:
         """Return a slot, once there is room for one more connection."""
         slot = client.slots.ask()
-        if slot.is_granted():
-            return slot
+        if not slot.is_granted:
+            await self._wait_for(slot, call, client)
+        return slot
+
+    async def _wait_for(self, slot: Slot, call: Call[Any], client: AsyncHttpClient) -> None:
         signal = signal_async()
         slot.notify(signal.set)
         seconds = call.deadlines.queueing()
         until = None if seconds is None else time.monotonic() + seconds
         try:
-            while not slot.is_granted():
+            while not slot.is_granted:
                 left = _LOOK_INTERVAL if until is None else until - time.monotonic()
                 if left <= 0:
                     connections = client.settings.max_connections
@@ -350,7 +353,6 @@ class AsyncTransport:
         except BaseException:
             client.slots.free(slot)
             raise
-        return slot
 
     async def _read(self, attempt: AsyncAttempt) -> bytes:
         try:

@@ -41,8 +41,8 @@ class OllamaManager(
         config_file: Where to read the configuration from instead of the usual places.
         settings: Keys of ``[server]`` and ``[client]`` as keywords, such as ``host=``; the other
             tables as mappings, such as ``retry={"max_attempts": 1}``. ``transport`` also takes an
-            httpx transport, such as ``httpx.MockTransport``, which then carries all calls; the
-            manager closes it at its end.
+            httpx transport, such as ``httpx.MockTransport``, which then carries all calls and is
+            not closed with the manager.
 
     Raises:
         ConfigError: The configuration is wrong.

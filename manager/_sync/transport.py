@@ -330,14 +330,17 @@ class Transport:
     def _slot(self, call: Call[Any], client: HttpClient) -> Slot:
         """Return a slot, once there is room for one more connection."""
         slot = client.slots.ask()
-        if slot.is_granted():
-            return slot
+        if not slot.is_granted:
+            self._wait_for(slot, call, client)
+        return slot
+
+    def _wait_for(self, slot: Slot, call: Call[Any], client: HttpClient) -> None:
         signal = signal_sync()
         slot.notify(signal.set)
         seconds = call.deadlines.queueing()
         until = None if seconds is None else time.monotonic() + seconds
         try:
-            while not slot.is_granted():
+            while not slot.is_granted:
                 left = _LOOK_INTERVAL if until is None else until - time.monotonic()
                 if left <= 0:
                     connections = client.settings.max_connections
@@ -349,7 +352,6 @@ class Transport:
         except BaseException:
             client.slots.free(slot)
             raise
-        return slot
 
     def _read(self, attempt: Attempt) -> bytes:
         try:

@@ -18,7 +18,7 @@ _PREFIX = "OLLAMA_MANAGER_"
 _SHORT = {"OLLAMA_MANAGER_BINARY": "server.binary", "OLLAMA_MANAGER_LOG": "logging.level"}
 _CONFIG = "OLLAMA_MANAGER_CONFIG"
 # Marks of our own programs, not settings.
-_MARKS = frozenset({"OLLAMA_MANAGER_SUPERVISED"})
+_MARKS = frozenset({"OLLAMA_MANAGER_SPAWNED", "OLLAMA_MANAGER_SUPERVISED"})
 
 
 def add_inherited(layer: Layer, environ: Mapping[str, str]) -> None:

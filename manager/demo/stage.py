@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import attrs
@@ -15,6 +14,7 @@ from manager.config import ClientConfig, ConfigSource, DefaultsConfig, RetryConf
 from manager.errors import OllamaManagerError, ServerNotFoundError
 from manager.hosts import parse_host
 from manager.server_settings import server_settings
+from manager.simulator.command import is_simulator, simulator_command
 from manager.supervisor.binary import find_command
 from manager.supervisor.logfile import log_path
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from manager import ListModelResponse, ManagerConfig
 
 __all__ = ["Stage", "chat_model", "embed_model", "find_stage", "free_port", "remove_log"]
-
-_SIMULATOR = (sys.executable, "-m", "manager.simulator")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,7 +56,7 @@ def find_stage(base: ManagerConfig) -> Stage:
         return _simulated(base, error.message)
     stage = Stage(
         config=_private(base, program=program),
-        simulated="manager.simulator" in program,
+        simulated=is_simulator(program),
         reason="",
         program=program,
     )
@@ -118,14 +116,13 @@ def free_port() -> int:
 
 
 def _simulated(base: ManagerConfig, reason: str) -> Stage:
-    server = ServerConfig(
-        host=parse_host(f"127.0.0.1:{free_port()}"), binary=_SIMULATOR, watch=False
-    )
+    program = tuple(simulator_command())
+    server = ServerConfig(host=parse_host(f"127.0.0.1:{free_port()}"), binary=program, watch=False)
     return Stage(
         config=attrs.evolve(_neutral(base), server=server),
         simulated=True,
         reason=reason,
-        program=_SIMULATOR,
+        program=program,
     )
 
 

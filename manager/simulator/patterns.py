@@ -22,7 +22,7 @@ _BOUNDS = {"*": (0, _MANY), "+": (1, _MANY), "?": (0, 1)}
 _REFERENCE = re.compile(r"\\([1-9]\d?)|\(\?P=(\w+)\)")
 _ANCHOR = re.compile(r"\\[AbBZ]|[\^$]")
 _OPENING = re.compile(r"\((?:\?(?:P<(\w+)>|(?:[a-zA-Z]*(?:-[a-zA-Z]+)?:)|(>)))?")
-_UNSUPPORTED = re.compile(r"\(\?(?:=|!|<=|<!|\()")  # look-arounds, conditions
+_CONDITION = re.compile(r"\(\?(?:=|!|<=|<!|\(\w+\))")  # look-arounds too: left to luck
 _SILENT = re.compile(r"\(\?#[^)]*\)|\(\?[aiLmsux]+\)")  # comments, flags
 
 
@@ -105,8 +105,9 @@ class _Parser:
         return branches[0]
 
     def _node(self) -> _Node | None:
-        if self._take(_UNSUPPORTED):
-            raise re.error("look-arounds and conditions are not supported")
+        if self._take(_CONDITION):
+            self._inner()
+            return None
         if self._take(_SILENT) or self._take(_ANCHOR):
             return None
         if found := self._take(_REFERENCE):
@@ -116,13 +117,16 @@ class _Parser:
             if found[0] == "(" or found[1]:
                 self._groups += 1
                 number = self._groups
-            inner = self.alternatives()
-            self._at += 1  # the closing bracket
-            return _Group(inner, number, found[1])
+            return _Group(self._inner(), number, found[1])
         atom = self._take(_ATOM)
         if atom is None:
             raise re.error(f"not supported at {self._at}")
         return _Text(_character(atom[0]))
+
+    def _inner(self) -> list[_Node]:
+        inner = self.alternatives()
+        self._at += 1  # the closing bracket
+        return inner
 
     def _repeated(self, node: _Node) -> _Node:
         found = self._take(_REPEAT)

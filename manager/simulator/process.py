@@ -13,6 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from manager.errors import ServerStartError
+from manager.simulator.command import simulator_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,7 @@ class SimulatedServer:
         # Started again, it listens where it did before.
         self._env["OLLAMA_HOST"] = self.host
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "manager.simulator", "serve"],
+            simulator_command("serve"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -6,13 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+from manager.simulator.command import simulator_command
 from manager.simulator.exchange import ApiError, ClientGone, encode
 
 if TYPE_CHECKING:
@@ -41,9 +41,11 @@ class RunnerProcess:
     """
 
     def __init__(self, model: str, on_exit: Callable[[Runner], None]) -> None:
-        command = [sys.executable, "-m", "manager.simulator", "runner", "--model", model]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            simulator_command("runner", "--model", model),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -7,6 +7,8 @@ import signal
 import sys
 
 from manager.supervisor.desk import Desk
+from manager.supervisor.frozen import SPAWNED
+from manager.supervisor.inherited import forget_starter, reset_signals
 from manager.supervisor.logfile import log_path, open_log
 from manager.supervisor.loop import Loop
 from manager.supervisor.processes import become_subreaper
@@ -28,6 +30,8 @@ def main(host: str, port: int) -> int:
     Returns:
         The exit code: 0, also when another supervisor was there first.
     """
+    reset_signals()
+    os.environ.pop(SPAWNED, None)  # what is started from here is no second start of a program
     address = server_address(host, port)
     try:
         listener = listen(address)
@@ -35,7 +39,9 @@ def main(host: str, port: int) -> int:
         _report("taken")
         return 0
     become_subreaper()
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    forget_starter()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # errors of a write, not the end of all
+        signal.signal(number, signal.SIG_IGN)
     loop = Loop()
     desk = Desk(loop, listener, host, port)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 
 from manager.errors import ServerUnavailableError
+from manager.supervisor import failures
 from manager.supervisor.processes import find, kill
 from manager.supervisor.protocol import (
     PROTOCOL,
@@ -30,15 +31,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Self
 
-__all__ = ["Channel", "attach", "supported"]
+__all__ = ["Channel", "attach", "kill_hung", "supported"]
 
 _HELLO_TIMEOUT = 5.0
 _SEND_TIMEOUT = 5.0
 _TRIES = 20
+_MOST_HUNG = 2  # one may be followed by another; what outlives SIGKILL is left to people
 
 
 class _NoHelloError(Exception):
-    """The supervisor ended, or does not answer."""
+    """The supervisor ended."""
+
+
+class _HungError(_NoHelloError):
+    """The supervisor did not answer, and was killed."""
 
 
 class Channel:
@@ -139,10 +145,12 @@ def attach(address: str) -> Channel | None:
         The connection; None when there is no supervisor.
 
     Raises:
-        ServerUnavailableError: When another user sits there, or a leased one of another version.
+        ServerUnavailableError: When another user sits there, or a leased one of another version,
+            or one that neither answers nor ends.
     """
     if not supported():
         return None
+    hung = 0
     for attempt in range(_TRIES):
         try:
             connection = connect(address, _HELLO_TIMEOUT)
@@ -162,9 +170,12 @@ def attach(address: str) -> Channel | None:
             continue
         channel = Channel(connection, peer_of(connection).pid)
         try:
-            hello = _greet(channel)
-        except _NoHelloError:
+            hello = _greet(channel, address)
+        except _NoHelloError as ended:
             channel.close()
+            hung += isinstance(ended, _HungError)
+            if hung > _MOST_HUNG:
+                break
             time.sleep(0.002 * (attempt + 1))
             continue
         except BaseException:
@@ -173,10 +184,32 @@ def attach(address: str) -> Channel | None:
         if hello["protocol"] == PROTOCOL:
             return channel
         _replace(channel, hello, address)
-    raise ServerUnavailableError(f"the supervisor of {address} does not answer")
+    raise failures.not_answering(address)
 
 
-def _greet(channel: Channel) -> Mapping[str, Any]:
+def kill_hung(channel: Channel, address: str) -> None:
+    """Kill a supervisor that does not answer.
+
+    Args:
+        channel: A connection to it.
+        address: The server's address, ``host:port``.
+
+    Raises:
+        ServerUnavailableError: When that is not possible.
+    """
+    pid = channel.supervisor_pid
+    # Without /proc nobody knows whether that number is still its.
+    if pid in (0, os.getpid()) or sys.platform != "linux":
+        raise failures.not_answering(address)
+    process = find(pid)
+    try:
+        if process is not None:
+            kill(process, signal.SIGKILL)
+    except OSError as error:
+        raise failures.not_answering(address) from error
+
+
+def _greet(channel: Channel, address: str) -> Mapping[str, Any]:
     hello = {"hello": {"protocol": PROTOCOL, "pid": os.getpid()}}
     handle = _own_handle()
     try:
@@ -191,7 +224,8 @@ def _greet(channel: Channel) -> Mapping[str, Any]:
     if messages:
         return dict(messages[0]["hello"])
     if messages is not None and time.monotonic() - started >= _HELLO_TIMEOUT:
-        _kill_hung(channel)
+        kill_hung(channel, address)
+        raise _HungError
     raise _NoHelloError
 
 
@@ -203,12 +237,6 @@ def _own_handle() -> int | None:
         except OSError:
             return None  # an old kernel, or a sandbox
     return None
-
-
-def _kill_hung(channel: Channel) -> None:
-    process = find(channel.supervisor_pid) if channel.supervisor_pid > 0 else None
-    if process is not None:
-        kill(process, signal.SIGKILL)
 
 
 def _replace(channel: Channel, hello: Mapping[str, Any], address: str) -> None:

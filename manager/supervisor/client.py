@@ -22,11 +22,16 @@ def inspect(host: str, port: int) -> Snapshot | None:
 
     Returns:
         What its supervisor tells, a snapshot of a foreign server that answers, or None.
+
+    Raises:
+        ServerUnavailableError: When there is a supervisor that cannot be asked.
     """
     found = look(host, port)
     if found.channel is not None:
         with found.channel as channel:
             answer = channel.request({"op": "status"}, _STATUS_TIMEOUT)
+            if answer is None and not channel.ended:
+                raise failures.not_answering(server_address(host, port))
         return Snapshot.from_dict(answer["ok"]) if answer and "ok" in answer else None
     if not found.foreign:
         return None

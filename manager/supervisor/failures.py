@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from manager import errors
 from manager.errors import (
     OllamaManagerError,
@@ -19,10 +21,13 @@ __all__ = [
     "closed",
     "ends_again",
     "from_dict",
+    "link_failed",
+    "not_answering",
     "not_owned",
     "not_running",
     "not_stopped",
     "port_in_use",
+    "spawn_failed",
     "start_unsupported",
     "stopped",
 ]
@@ -65,6 +70,36 @@ def closed() -> ServerUnavailableError:
     )
 
 
+def link_failed(cause: BaseException) -> ServerUnavailableError:
+    """Something unexpected kept the link to the supervisor from doing what was asked.
+
+    Args:
+        cause: What was raised; becomes the cause of the error.
+
+    Returns:
+        The error, not raised.
+    """
+    full = isinstance(cause, OSError) and cause.errno in (errno.EMFILE, errno.ENFILE)
+    error = ServerUnavailableError(
+        f"the link to the supervisor failed: {_described(cause)}",
+        hint="Close files or connections, or raise the limit (`ulimit -n`)."
+        if full
+        else "The next call makes a new link; if that fails as well, look at the cause.",
+        code="link_failed",
+    )
+    error.__cause__ = cause
+    return error
+
+
+def _described(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        text = str(error)
+    except Exception:  # an error whose text fails must not hide the failure
+        return name
+    return f"{name}: {text}" if text else name
+
+
 def not_running(address: str) -> ServerUnavailableError:
     """Nothing answers, and nothing may be started."""
     return ServerUnavailableError(
@@ -94,6 +129,15 @@ def ends_again(address: str) -> ServerUnavailableError:
     )
 
 
+def not_answering(address: str) -> ServerUnavailableError:
+    """There is a supervisor that does not answer, and it could not be ended."""
+    return ServerUnavailableError(
+        f"the supervisor of {address} does not answer",
+        hint="End it by hand, or restart the machine or container that it runs in.",
+        code="supervisor_hung",
+    )
+
+
 def not_owned(address: str, what: str, *, remote: bool) -> ServerNotOwnedError:
     """The server is none of ours."""
     whose = "runs on another machine" if remote else "was not started by a manager"
@@ -110,6 +154,22 @@ def port_in_use(address: str, *, silent: bool) -> ServerStartError:
         f"{address} is taken by a program that {what}",
         hint="Stop that program, or choose another `host`.",
         code="port_in_use",
+    )
+
+
+def spawn_failed(cause: BaseException) -> ServerStartError:
+    """A supervisor could not be started, for a reason that nobody expected.
+
+    Args:
+        cause: What was raised.
+
+    Returns:
+        The error, not raised.
+    """
+    return ServerStartError(
+        f"the supervisor of the Ollama server did not start: {_described(cause)}",
+        hint="It needs the Python that runs this program, as a file that can be executed.",
+        code="supervisor_failed",
     )
 
 

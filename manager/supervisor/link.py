@@ -8,10 +8,7 @@ import threading
 import weakref
 from concurrent.futures import Future
 
-from manager.errors import ServerUnavailableError
 from manager.supervisor import failures
-from manager.supervisor.link_thread import LinkThread
-from manager.supervisor.session import Session
 from manager.supervisor.states import Ownership, ServerState, Snapshot
 from manager.supervisor.wishes import fail, resolve
 
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from manager.supervisor.link_thread import LinkThread
+    from manager.supervisor.session import Session
     from manager.supervisor.settings import ServerSettings
 
 __all__ = ["SupervisorLink"]
@@ -203,14 +202,19 @@ class SupervisorLink:
             server and its runners are gone.
         """
         with self._lock:
-            if self._close_future is not None:
-                return self._close_future
+            earlier = self._close_future
+            if earlier is not None and not _has_failed(earlier):
+                return earlier
             future = self._close_future = Future()
-            running = self._thread is not None
-        if not running:
-            future.set_result(None)
-            return future
-        return self._submit(future, lambda session: session.close(future))
+            thread = self._thread
+            try:
+                if thread is None or not thread.submit(future, lambda it: it.close(future)):
+                    future.set_result(None)  # the lease ended with the thread
+            except BaseException as error:
+                fail(future, error)
+                if not isinstance(error, Exception):
+                    raise
+        return future
 
     # Commands to the thread
 
@@ -237,17 +241,24 @@ class SupervisorLink:
         return self._submit(future, perform)
 
     def _submit(self, future: Future[Any], perform: Callable[[Session], None]) -> Future[Any]:
-        with self._lock:
-            if self._thread is None or not self._thread.submit(future, perform):
-                try:
+        try:
+            # a fifth of the time to a first answer, which a server on another machine does without
+            from manager.supervisor.link_thread import LinkThread
+
+            with self._lock:
+                if self._thread is None or not self._thread.submit(future, perform):
                     self._thread = LinkThread(self._new_session())
                     if not self._thread.submit(future, perform):  # it has failed at once
                         fail(future, self._thread.ended_with)
-                except RuntimeError as error:  # the interpreter is shutting down
-                    future.set_exception(ServerUnavailableError(str(error)))
+        except BaseException as error:
+            fail(future, error)
+            if not isinstance(error, Exception):  # Ctrl-C is for the caller to see
+                raise
         return future
 
     def _new_session(self) -> Session:
+        from manager.supervisor.session import Session
+
         session = Session(
             self._settings,
             self._changed,
@@ -312,8 +323,15 @@ class SupervisorLink:
             self._snapshot = Snapshot(ServerState.STOPPED, Ownership.NONE, base_url)
 
 
+def _has_failed(future: Future[None]) -> bool:
+    return future.done() and not future.cancelled() and future.exception() is not None
+
+
 def _end_with(accepted: Future[None], done: Future[Snapshot]) -> None:
     """Let nobody wait for a word on what is over."""
+    if done.cancelled():
+        accepted.cancel()
+        return
     error = done.exception()
     if error is None:
         resolve(accepted, None)

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 
+from manager.supervisor.inherited import restrictions
 from manager.supervisor.logfile import log_path
 from manager.supervisor.processes import MARK, children_of, die_with_parent, kill, mark
 from manager.supervisor.serverlog import ServerLog
@@ -27,6 +28,8 @@ class ServerProcess:
     The caller is single-threaded and the parent, so its pid cannot be recycled before
     ``reap`` has returned the exit code.
 
+    ``handle`` becomes readable when it ends, where the system has that; None where it has not.
+
     Args:
         settings: What was asked for.
         command: The program and its first arguments, found and absolute.
@@ -45,6 +48,8 @@ class ServerProcess:
         nonce: str,
     ) -> None:
         self.log: ServerLog = ServerLog(log_path(settings.address, settings.log_dir))
+        for text in restrictions():
+            self.log.remark(text)
         environ = {
             **environ,
             "OLLAMA_HOST": settings.address,
@@ -55,6 +60,7 @@ class ServerProcess:
         except BaseException:
             self.log.close()
             raise
+        self.handle: int | None = _handle_of(self.pid)
 
     def reap(self) -> int | None:
         """Collect the exit, and end its process group before its pid can be used again.
@@ -67,6 +73,13 @@ class ServerProcess:
         self._signal_group(signal.SIGKILL)
         _, status = os.waitpid(self.pid, 0)
         return os.waitstatus_to_exitcode(status)
+
+    def close(self) -> None:
+        """Close the log, and the handle; for after ``reap``."""
+        self.log.close()
+        if self.handle is not None:
+            os.close(self.handle)
+            self.handle = None
 
     def terminate(self) -> None:
         """Ask it to end. A stopped process gets to hear of it, too."""
@@ -122,6 +135,16 @@ def reap_strays(server_pid: int) -> None:
         if peeked is None or peeked.si_pid == server_pid:
             return
         os.waitpid(peeked.si_pid, os.WNOHANG)
+
+
+def _handle_of(pid: int) -> int | None:
+    """A descriptor that becomes readable when a child ends: no signal is needed to hear of it."""
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        try:
+            return os.pidfd_open(pid)
+        except OSError:
+            pass  # an old kernel, or a sandbox
+    return None
 
 
 def _spawn(words: list[str], environ: dict[str, str], log: int) -> int:

@@ -50,6 +50,18 @@ class ServerLog:
         """Whether the server's output goes anywhere."""
         return self._usable
 
+    def remark(self, text: str) -> None:
+        """Write a line that is not the server's, and so not in its ``tail``.
+
+        Args:
+            text: The line.
+        """
+        try:  # noqa: SIM105  contextlib would be one more import
+            os.write(self.fd, f"ollama-manager: {text}\n".encode())
+        except OSError:
+            pass
+        self._since = self._size()
+
     def look(self) -> bool:
         """Start anew if it has grown too large, keeping the old one if there is room for it.
 

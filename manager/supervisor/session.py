@@ -12,9 +12,11 @@ from manager.errors import (
     ServerUnavailableError,
 )
 from manager.supervisor import failures
+from manager.supervisor.attach import kill_hung
 from manager.supervisor.binary import find_command
 from manager.supervisor.finding import look, start_supervisor
 from manager.supervisor.foreign import ForeignWatch
+from manager.supervisor.heartbeat import Heartbeat
 from manager.supervisor.logfile import log_path, read_tail
 from manager.supervisor.probe import Verdict
 from manager.supervisor.settings import connect_host
@@ -39,6 +41,7 @@ _LOOK_AGAIN = 0.1
 _ATTEMPTS = 8
 _CLOSE_GRACE = 10.0
 _RELEASE_ID = 0
+_PING_ID = -1
 
 
 class Session:
@@ -80,6 +83,7 @@ class Session:
         self._awaited_until = 0.0
         self._look_at: float | None = None
         self._stragglers = Stragglers(settings.address)
+        self._heartbeat = Heartbeat()
         self._proven = settings  # the last ones that a server came up with
 
     # Commands
@@ -150,12 +154,14 @@ class Session:
 
     def timeout(self) -> float | None:
         """Seconds until ``tick`` is due."""
-        times = [at for at in (self._look_at, self._stragglers.due()) if at is not None]
+        beat = self._heartbeat.due() if self._awaited() else None
+        times = [at for at in (self._look_at, self._stragglers.due(), beat) if at is not None]
         return max(0.0, min(times) - time.monotonic()) if times else None
 
     def tick(self) -> None:
         """The time has come to look again, if it has."""
         self._stragglers.tick()
+        self._check_supervisor()
         if self._look_at is None or time.monotonic() < self._look_at:
             return
         self._look_at = None
@@ -172,6 +178,8 @@ class Session:
         if messages is None:
             self._supervisor_gone()
             return
+        if messages:
+            self._heartbeat.heard()
         for message in messages:
             self._heard(message)
 
@@ -184,13 +192,17 @@ class Session:
         else:
             self._foreign_vanished()
 
-    def abandon(self, error: BaseException) -> None:
-        """Let every waiting caller know that this thread is over."""
-        for wish in self._asked.values():
-            wish.fail(error)
-        self._refuse_delayed(error)
-        self.drop_connections()
+    def forget_server(self) -> None:
+        """Show no server as usable: this session ends without its manager having closed it."""
+        if self.snapshot.state not in (ServerState.STOPPED, ServerState.FAILED):
+            self._show(self.snapshot.gone(None, "the link to its supervisor failed"))
+
+    def clean_up(self) -> None:
+        """Kill what a dead supervisor left, if that is still to be done."""
         self._stragglers.finish()
+
+    def tell_closed(self) -> None:
+        """Tell those who closed it that the lease has ended."""
         for closing in self._closing:
             resolve(closing, None)
 
@@ -217,7 +229,7 @@ class Session:
                 self.channel = found.channel or self._without_supervisor(wish, found)
             if self.channel is not None:
                 self._ask(wish, self.channel)
-        except (OllamaManagerError, OSError) as error:
+        except Exception as error:  # this wish fails; nothing was begun that others depend on
             if isinstance(error, ServerStartError):
                 self._show_failed(error)
             wish.fail(error)
@@ -266,14 +278,18 @@ class Session:
                 self._delayed.append(wish)
                 self._look_at = time.monotonic() + _LOOK_AGAIN
                 return None
-        return start_supervisor(settings)
+        try:
+            return start_supervisor(settings)
+        except OllamaManagerError:
+            raise
+        except Exception as error:
+            raise failures.spawn_failed(error) from error
 
     def _ask(self, wish: Wish, channel: Channel) -> None:
         if self.foreign is not None:  # a managed server has taken its place
             self.foreign.close()
             self.foreign = None
         self._next_id += 1
-        self._asked[self._next_id] = wish
         request: dict[str, Any] = {"id": self._next_id, "op": "stop"}
         if wish.mode != "stop":
             wish.settings = self.settings
@@ -285,6 +301,7 @@ class Session:
             except ServerNotFoundError as missing:
                 wish.missing = missing  # no matter if there is a running server to join
         channel.send(request)
+        self._asked[self._next_id] = wish
 
     # Foreign servers
 
@@ -313,6 +330,35 @@ class Session:
             self.snapshot.gone("server.stopped", "the server, which was not ours, went away")
         )
 
+    # Is the supervisor still there?
+
+    def _awaited(self) -> bool:
+        """Whether an answer of the supervisor is waited for."""
+        return self.channel is not None and bool(self._asked or self._closing)
+
+    def _check_supervisor(self) -> None:
+        """Ask it for a sign of life now and then; kill it when it gives none."""
+        if self.channel is None or not self._awaited():
+            self._heartbeat.rest()
+        elif self._heartbeat.look():
+            if self._heartbeat.hangs:
+                self._end_hung(self.channel)
+            else:
+                self.channel.send({"id": _PING_ID, "op": "status"})
+
+    def _end_hung(self, channel: Channel) -> None:
+        self._heartbeat.rest()
+        try:
+            kill_hung(channel, self.settings.address)
+        except ServerUnavailableError as error:
+            asked, self._asked = self._asked, {}
+            for wish in asked.values():
+                wish.fail(error)
+            self._detach()
+            self.finished = bool(self._closing)
+        else:
+            self._supervisor_gone("its supervisor did not answer, and was ended with the server")
+
     # What the supervisor says
 
     def _heard(self, message: Mapping[str, Any]) -> None:
@@ -337,6 +383,8 @@ class Session:
             resolve(wish.accepted, None)
 
     def _answered(self, number: int, message: Mapping[str, Any]) -> None:
+        if number == _PING_ID:
+            return
         wish = self._asked.pop(number, None)
         if wish is None:
             self.finished = bool(self._closing) and number == _RELEASE_ID
@@ -378,7 +426,7 @@ class Session:
             self._life = life
         self._show(snapshot.replace(generation=self.snapshot.generation + grown))
 
-    def _supervisor_gone(self) -> None:
+    def _supervisor_gone(self, cause: str = "its supervisor died, and the server with it") -> None:
         if self.channel is not None:
             self._stragglers.died(self.channel.supervisor_pid)
         self._detach()
@@ -387,9 +435,7 @@ class Session:
         elif self.stopped or any(wish.mode == "stop" for wish in self._asked.values()):
             self._after_stop()
         elif self.snapshot.state not in (ServerState.STOPPED, ServerState.FAILED):
-            self._show(
-                self.snapshot.gone("server.crashed", "its supervisor died, and the server with it")
-            )
+            self._show(self.snapshot.gone("server.crashed", cause))
         self._ask_anew()
 
     def _ask_anew(self) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import select
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from manager.errors import ServerStartError
+from manager.supervisor.frozen import SPAWNED, entry_environ, entry_words
+from manager.supervisor.interpreter import find_python, frozen_program
+from manager.supervisor.reporting import heard, start_and_hear
 
 __all__ = ["spawn_supervisor"]
 
-_TIMEOUT = 10.0
+# A machine that is busy or reads Python from a cold network file system takes seconds. What has
+# not come up by then is killed, so there must be room.
+_TIMEOUT = 30.0
+_FROZEN_TIMEOUT = 120.0  # a program in one file is unpacked first, all of it
+_WORDS = (b"listening\n", b"taken\n")
 
 # The fork comes first, while the child is still small: its parent, our child, ends at once and
 # leaves no zombie behind. The bare module in the place of ``manager`` spares the
@@ -26,6 +29,10 @@ _BOOT = (
     "from manager.supervisor.__main__ import main\n"
     "sys.exit(main(sys.argv[2], int(sys.argv[3])))\n"
 )
+
+# A frozen program must not fork: PyInstaller and Nuitka delete the files of a program in one file
+# as soon as the process that they started ends. So a shell starts it, and ends at once.
+_IN_BACKGROUND = ("/bin/sh", "-c", '"$@" &', "sh")
 
 
 def spawn_supervisor(host: str, port: int) -> None:
@@ -40,45 +47,28 @@ def spawn_supervisor(host: str, port: int) -> None:
         port: Its port.
 
     Raises:
-        ServerStartError: When it did not come up; says what it said.
+        ServerStartError: When there is no Python for it, or when it did not come up; says what
+            it said.
     """
-    package = str(Path(__file__).resolve().parents[1])
-    words = [sys.executable, "-I", "-S", "-c", _BOOT, package, host, str(port)]
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd="/",
-            start_new_session=True,
-            close_fds=True,
+    if SPAWNED in os.environ:
+        raise frozen_program(
+            "this process was started to be the supervisor of an Ollama server, but runs another "
+            "program, which may not start one"
         )
+    frozen = entry_words(host, port)
+    if frozen is not None:
+        words, environ, seconds = [*_IN_BACKGROUND, *frozen], entry_environ(), _FROZEN_TIMEOUT
+    else:
+        package = str(Path(__file__).resolve().parents[1])
+        words = [find_python(), "-I", "-S", "-c", _BOOT, package, host, str(port)]
+        environ, seconds = dict(os.environ), _TIMEOUT
+    try:
+        said = start_and_hear(words, {**environ, SPAWNED: "1"}, _WORDS, seconds)
     except OSError as error:
-        raise _failure(f"{sys.executable!r}: {error.strerror}") from error
-    assert process.stdout is not None
-    with process.stdout as report:
-        said = _read_report(report.fileno())
-    process.wait()
-    if not said.startswith((b"listening\n", b"taken\n")):
+        raise _failure(f"{words[0]!r}: {error.strerror}") from error
+    if not heard(said, _WORDS):
         lines = said.decode("utf-8", "replace").strip().splitlines()
         raise _failure(lines[-1] if lines else "it said nothing")
-
-
-def _read_report(fd: int) -> bytes:
-    said = b""
-    deadline = time.monotonic() + _TIMEOUT
-    while not said.startswith((b"listening\n", b"taken\n")):
-        left = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        if left <= 0 or not poll.poll(left * 1000):
-            break
-        data = os.read(fd, 65536)
-        if not data:
-            break
-        said += data
-    return said
 
 
 def _failure(reason: str) -> ServerStartError:

@@ -115,11 +115,11 @@ class Snapshot(Record):
         """Whether requests can be sent."""
         return self.state is ServerState.READY
 
-    def gone(self, event: str, cause: str) -> Snapshot:
+    def gone(self, event: str | None, cause: str) -> Snapshot:
         """Return what is left of this one once the server is no more.
 
         Args:
-            event: The name of the step.
+            event: The name of the step; None where the server itself took none.
             cause: Why, in words.
 
         Returns:

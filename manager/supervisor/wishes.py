@@ -6,6 +6,9 @@ from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 
+from manager.errors import OllamaManagerError
+from manager.supervisor import failures
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,7 +77,9 @@ def fail(future: Future[Any], error: BaseException) -> None:
 
     Args:
         future: The future.
-        error: Its error.
+        error: Its error. Callers see only errors of this package: any other exception becomes
+            the cause of one.
     """
+    ours = error if isinstance(error, OllamaManagerError) else failures.link_failed(error)
     with suppress(InvalidStateError):
-        future.set_exception(error)
+        future.set_exception(ours)

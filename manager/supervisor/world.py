@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from manager.supervisor.inherited import few_files
 from manager.supervisor.listeners import Owner, owner_of
 from manager.supervisor.logfile import log_path
 from manager.supervisor.loop import READ, WRITE
@@ -31,6 +32,7 @@ __all__ = ["World"]
 _ANSWERS = (Verdict.OLLAMA, Verdict.OTHER)
 _PORT_CHECK_TIMEOUT = 2.0
 _ANSWER_TIMEOUT = 10.0
+_CHILD_INTERVAL = 1.0  # between looks at a child that there is no handle of
 _NO_LOG = "it has no log: the file cannot be written, or its disk is full"
 _LOG_LINES = 200  # a Go program's last words are followed by what all its threads did
 
@@ -128,6 +130,7 @@ class World:
             environ["OLLAMA_NOPRUNE"] = "1"  # else it deletes what was downloaded in part
         self._server = ServerProcess(settings, self.command, environ, self.nonce)
         self._watch_log()
+        self._watch_child()
         return self._server.pid
 
     def await_answer(self) -> None:
@@ -139,8 +142,7 @@ class World:
                 return
             another = verdict in _ANSWERS and self._another_answers()
             if verdict is Verdict.OLLAMA and not another:
-                logged = self._server is not None and self._server.log.kept
-                self.machine.answered(version, None if logged else _NO_LOG)
+                self.machine.answered(version, self._remark())
                 return
             if not self.machine.heard(verdict, another=another):
                 return
@@ -222,10 +224,31 @@ class World:
         server, self._server = self._server, None
         self._end_probe()
         self._loop.clear_timer("log")
+        self._loop.clear_timer("child")
+        if server.handle is not None:
+            self._loop.unwatch(server.handle)
         log = server.log.tail(_LOG_LINES)
-        server.log.close()
+        server.close()
         self.machine.exited(exit_code, log)
         self.arm()
+
+    def _watch_child(self) -> None:
+        """Hear of the server's end even if no SIGCHLD comes."""
+        if self._server is None:
+            return
+        if self._server.handle is not None:
+            self._loop.watch(self._server.handle, READ, self._child_exited)
+        else:
+            self._loop.set_timer("child", _CHILD_INTERVAL, self._look_at_child)
+
+    def _look_at_child(self) -> None:
+        self._watch_child()
+        self._child_exited()
+
+    def _remark(self) -> str | None:
+        """What is worth knowing about a server that is ready."""
+        no_log = None if self._server is not None and self._server.log.kept else _NO_LOG
+        return "; ".join(filter(None, (no_log, few_files()))) or None
 
     def _watch_log(self) -> None:
         if self._server is not None:

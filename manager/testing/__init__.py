@@ -69,7 +69,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy: pytest imports this package in every run, also of those who do not use it.
+    # Lazy: a test that only scripts replies loads no server.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_MODULES.get(name, 'faults')}"), name)

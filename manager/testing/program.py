@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
+from manager.simulator.command import simulator_command
 from manager.testing.ports import Reservation
 from manager.testing.scripted import ScriptedOllama
 
@@ -64,8 +64,12 @@ class OllamaProgram(ScriptedOllama):
 
     @property
     def binary(self) -> list[str]:
-        """The words of the command, in place of ``ollama``."""
-        return [sys.executable, "-m", "manager.simulator"]
+        """The words of the command, in place of ``ollama``.
+
+        Raises:
+            ServerStartError: This program has no Python to run it with.
+        """
+        return simulator_command()
 
     @property
     def env(self) -> dict[str, str]:

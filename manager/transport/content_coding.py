@@ -1,6 +1,6 @@
 """Undoes the compression that a proxy put on an answer, although none was asked for.
 
-Source: RFC 9110 section 8.4.
+Source: RFC 9110 section 8.4, RFC 1950 (zlib), RFC 1952 (gzip).
 """
 
 from __future__ import annotations
@@ -14,19 +14,23 @@ __all__ = ["Decoder", "decoder_for"]
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _KNOWN: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
+# At the end of each member of gzip the rest of what was fed is copied: let it be little.
+_PIECE: Final = 16_384
 
 
 class Decoder:
     """Decompresses a body piece by piece.
 
     Args:
-        coding: ``gzip`` or ``deflate``.
+        coding: ``gzip``, ``x-gzip`` or ``deflate``.
     """
 
     def __init__(self, coding: str) -> None:
-        self._is_deflate = coding == "deflate"
-        self._inflate = zlib.decompressobj(_KNOWN[coding])
+        self._bits = _KNOWN[coding]
+        self._inflate = zlib.decompressobj(self._bits)
         self._has_begun = False
+        # of deflate: what came before its format was known
+        self._start: bytes | None = b"" if coding == "deflate" else None
 
     def feed(self, data: bytes) -> bytes:
         """Return what ``data`` decompresses to; maybe nothing yet.
@@ -34,21 +38,11 @@ class Decoder:
         Raises:
             InvalidEncoding: It is damaged.
         """
-        if not data:
-            return b""
+        pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
         try:
-            try:
-                return self._inflate.decompress(data)
-            except zlib.error:
-                if not self._is_deflate or self._has_begun:
-                    raise
-                # many servers leave out the zlib header, against RFC 9110 section 8.4.1.2
-                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-                return self._inflate.decompress(data)
+            return b"".join([self._decompress(piece) for piece in pieces])
         except zlib.error as error:
-            raise InvalidEncoding(str(error)) from error
-        finally:
-            self._has_begun = True
+            raise InvalidEncoding(f"the compressed answer is damaged: {error}") from error
 
     def finish(self) -> bytes:
         """Return what is left at the end of the body.
@@ -60,6 +54,30 @@ class Decoder:
             raise InvalidEncoding("the compressed answer ends too early")
         return self._inflate.flush()
 
+    def _decompress(self, data: bytes) -> bytes:
+        self._has_begun = True
+        if self._start is not None:
+            self._start += data
+            if len(self._start) < 2:
+                return b""
+            data, self._start = self._start, None
+            if not _has_zlib_header(data):
+                # many servers leave it out, against RFC 9110 section 8.4.1.2
+                self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        decompressed: list[bytes] = []
+        while data:
+            if self._inflate.eof:
+                if self._bits != _GZIP:
+                    raise InvalidEncoding("bytes follow the compressed answer")
+                self._inflate = zlib.decompressobj(_GZIP)  # the next member: RFC 1952 section 2.2
+            decompressed.append(self._inflate.decompress(data))
+            data = self._inflate.unused_data
+        return b"".join(decompressed)
+
+
+def _has_zlib_header(data: bytes) -> bool:
+    return data[0] & 15 == zlib.DEFLATED and int.from_bytes(data[:2], "big") % 31 == 0
+
 
 def decoder_for(coding: str | None) -> Decoder | None:
     """Return what undoes a content coding, None where there is nothing to undo.
@@ -70,7 +88,7 @@ def decoder_for(coding: str | None) -> Decoder | None:
     Raises:
         InvalidEncoding: The coding is not known.
     """
-    coding = (coding or "identity").strip().lower()
+    coding = (coding or "identity").strip(" \t").lower()
     if coding in ("identity", ""):
         return None
     if coding not in _KNOWN:

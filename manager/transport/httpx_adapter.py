@@ -61,6 +61,11 @@ class Origin:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     proxy: None = None
 
+    @property
+    def secure(self) -> bool:
+        """Whether TLS is used."""
+        return self.base_url.startswith("https:")
+
     def ssl_context(self) -> ssl.SSLContext:
         """Return how TLS is done."""
         return self.context.get()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 from typing import TYPE_CHECKING, Any
+
+from manager.transport.sockets import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +61,9 @@ class Wire:
         with contextlib.suppress(Exception):  # a transport may put anything there
             # Of a copy: ssl.SSLSocket.shutdown() would drop the TLS layer under a blocked reader,
             # and what event loops hand out cannot always be shut down.
-            with socket.socket(fileno=os.dup(self._socket().fileno())) as same:
+            with socket.socket() as same:
+                # no descriptor is without a socket that closes it, whenever a signal handler raises
+                os.dup2(self._socket().fileno(), same.fileno(), inheritable=False)
                 same.shutdown(socket.SHUT_RDWR)
             return True
         return False
@@ -68,10 +71,8 @@ class Wire:
     def has_unread(self) -> bool:
         """Return whether data waits to be read, the end included; True where that is unknown."""
         try:
-            poll = select.poll()
-            poll.register(self._socket().fileno(), select.POLLIN)
-            return bool(poll.poll(0))
-        except Exception:  # no socket, a closed one, or no poll()
+            return wait_for(self._socket().fileno(), 0, readable=True, writable=False)
+        except Exception:  # no socket, or a closed one
             return True
 
     def _socket(self) -> Any:

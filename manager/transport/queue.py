@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import weakref
 from collections import deque
@@ -17,30 +18,41 @@ class Slot:
     """The right of one call to a connection, or its place in the queue for one.
 
     A slot that is dropped without ``SlotQueue.free``, as by an exception of a signal handler at a
-    bad moment, frees itself: the queue refers to it weakly.
+    bad moment, frees itself: the queue refers to it weakly. Such an exception can also cost a
+    notice; so a waiter calls ``SlotQueue.grant_free_slots`` now and then, and looks.
+
+    Attributes:
+        is_granted: Whether the call may have a connection.
+        is_over: Whether the slot was freed.
     """
 
-    __slots__ = ("__weakref__", "_is_granted", "_notify", "_reference", "is_over")
+    __slots__ = ("__weakref__", "_functions", "is_granted", "is_over")
 
     def __init__(self) -> None:
-        self._is_granted = False
+        self.is_granted: bool = False
         self.is_over: bool = False
-        self._notify: Callable[[], object] | None = None
-        self._reference: weakref.ref[Slot] | None = None
-
-    def is_granted(self) -> bool:
-        """Whether the call may have a connection."""
-        return self._is_granted
+        self._functions: list[Callable[[], object]] = []
 
     def notify(self, function: Callable[[], object]) -> None:
         """Call ``function`` once the slot is granted, on the thread that makes room; or now."""
-        self._notify = function
-        if self._is_granted:
-            function()
+        self._functions.append(function)
+        if self.is_granted:
+            self.announce()
+
+    def announce(self) -> None:
+        """Call each function that waits for the grant; for the queue."""
+        while self._functions:
+            # two threads may get here; only one of them gets the function
+            with contextlib.suppress(IndexError):
+                function = self._functions.pop()
+                function()
 
 
 class SlotQueue:
     """Grants slots from any thread, first come, first served. Never waits.
+
+    Whatever is interrupted halfway, by an exception of a signal handler or by a finalizer that
+    uses the queue too, is completed by the next call: each step may be repeated.
 
     Args:
         most: How many slots may be granted at a time; None for any number.
@@ -57,48 +69,61 @@ class SlotQueue:
     def ask(self) -> Slot:
         """Return a slot: granted where there is room, else at the end of the queue."""
         slot = Slot()
+        reference = weakref.ref(slot, self._granted.discard)
+        hash(reference)  # it is kept, for when there is no slot left to hash
         with self._lock:
-            if not self._waiting and self._has_room():
-                self._grant(slot)
-            else:
-                self._waiting.append(weakref.ref(slot))
+            if not self._waiting and self._grant(slot, reference):
+                return slot
+            self._waiting.append(reference)
+        self.grant_free_slots()
         return slot
 
     def free(self, slot: Slot) -> None:
         """End a slot, granted or waiting; a second time does nothing."""
+        reference = weakref.ref(slot)
+        slot.is_over = True
         with self._lock:
-            slot.is_over = True
-            if slot._reference is not None:
-                self._granted.discard(slot._reference)
+            self._granted.discard(reference)
+            if not slot.is_granted:
+                with contextlib.suppress(ValueError):
+                    self._waiting.remove(reference)
         self.grant_free_slots()
 
     def grant_free_slots(self) -> None:
         """Grant what is free to those who wait.
 
-        ``free`` does it by itself; slots that were dropped leave it to whoever waits.
+        ``ask`` and ``free`` do it by themselves; for slots that were dropped, waiters do.
         """
-        if not self._waiting:
-            return
-        granted: list[Slot] = []
-        with self._lock:
-            while self._waiting and self._has_room():
-                slot = self._waiting.popleft()()
-                if slot is not None and not slot.is_over:
-                    self._grant(slot)
-                    granted.append(slot)
-        for slot in granted:
-            if slot._notify is not None:
-                slot._notify()
+        while self._waiting:
+            slot = self._grant_next()
+            if slot is None:
+                return
+            slot.announce()
 
     def open(self) -> None:
         """Grant a slot to everybody, now and later: each is to find out that all is over."""
         self._most = None
         self.grant_free_slots()
 
-    def _has_room(self) -> bool:
-        return self._most is None or len(self._granted) < self._most
+    def _grant_next(self) -> Slot | None:
+        waiting = self._waiting
+        with self._lock:
+            while waiting:
+                reference = waiting[0]
+                slot = reference()
+                if slot is not None and not slot.is_over and not self._grant(slot, reference):
+                    return None
+                if waiting and waiting[0] is reference:
+                    waiting.popleft()
+                if slot is not None and not slot.is_over:
+                    return slot
+        return None
 
-    def _grant(self, slot: Slot) -> None:
-        slot._reference = reference = weakref.ref(slot, self._granted.discard)
+    def _grant(self, slot: Slot, reference: weakref.ref[Slot]) -> bool:
+        # counted first: what runs in between must not take the same place
         self._granted.add(reference)
-        slot._is_granted = True
+        if self._most is not None and len(self._granted) > self._most:
+            self._granted.discard(reference)
+            return False
+        slot.is_granted = True
+        return True

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -91,7 +90,7 @@ def decide(
     elapsed: float,
     repeatable: bool = True,
     supervised: bool = False,
-    rand: Callable[[], float] = random.random,
+    rand: Callable[[], float] | None = None,
 ) -> RetryDecision:
     """Decide about a request that has failed.
 
@@ -103,7 +102,7 @@ def decide(
         repeatable: False once something has begun that a second request would repeat.
         supervised: Whether a supervisor says when the server is ready again, so that no delay
             has to be guessed after a lost connection.
-        rand: A source of numbers from 0 to 1, for the jitter.
+        rand: A source of numbers from 0 to 1, for the jitter; by default Python's.
 
     Source: "Exponential Backoff And Jitter" (AWS Architecture Blog), RFC 9110 section 10.2.3.
     """
@@ -123,8 +122,15 @@ def decide(
 
 
 def _delay(
-    policy: RetryConfig, error: OllamaManagerError, attempt: int, rand: Callable[[], float]
+    policy: RetryConfig,
+    error: OllamaManagerError,
+    attempt: int,
+    rand: Callable[[], float] | None,
 ) -> float:
+    if rand is None:
+        import random  # most programs never retry
+
+        rand = random.random
     longest = _longest_delay(policy, attempt)
     delay = longest * rand() if policy.jitter else longest
     retry_after = error.details.get("retry_after")

@@ -24,7 +24,7 @@ class Route:
         port: Its port.
         is_secure: Whether TLS begins with that connection.
         tunnel: ``host:port`` that a proxy is asked to connect to; TLS with the server follows.
-        server_host: The name that the server's certificate has to have.
+        server_host: The server, without a port.
         prefix: What stands before the path of an operation in the request line.
         authority: The value of the header ``Host``.
         proxy_fields: What only the proxy is to see, as header lines; of a tunnel's request, else
@@ -39,6 +39,14 @@ class Route:
     prefix: str
     authority: str
     proxy_fields: bytes = attrs.field(default=b"", repr=False)
+
+    @property
+    def tls_name(self) -> str | None:
+        """The name that is asked for, and that the certificate has to have; None without TLS."""
+        if self.tunnel is None and not self.is_secure:
+            return None
+        name = self.host if self.tunnel is None else self.server_host
+        return name.rstrip(".")  # as in certificates, RFC 6125 section 2.2
 
 
 def route_to(settings: ClientSettings) -> Route:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ __all__ = [
     "new_socket",
     "open_socket",
     "unopened",
+    "wait_for",
 ]
 
 _IN_PROGRESS = {errno.EINPROGRESS, errno.EALREADY, errno.EINTR}
@@ -54,9 +56,8 @@ def _set_options(sock: socket.socket) -> None:
 
 def discard(sock: socket.socket) -> None:
     """Close a socket, even one that ``open_socket`` did not finish opening."""
-    descriptor = sock.detach()
-    if descriptor >= 0:
-        socket.close(descriptor)
+    # In one step: an exception of a signal handler would lose the descriptor of ``detach``.
+    socket.SocketType.close(sock)
 
 
 def begin_connect(sock: socket.socket, sockaddr: SocketAddress) -> bool:
@@ -88,3 +89,27 @@ def finish_connect(sock: socket.socket, sockaddr: SocketAddress) -> None:
         error = errno.ECONNREFUSED
     if error:
         raise OSError(error, os.strerror(error))
+
+
+def wait_for(
+    sock: socket.socket | int, seconds: float | None, *, readable: bool, writable: bool
+) -> bool:
+    """Wait until a socket can be read or written, or has ended; return whether that is so.
+
+    Args:
+        sock: The socket, or its descriptor.
+        seconds: How long at most; None for any time.
+        readable: Whether something to read is waited for.
+        writable: Whether room to write is waited for.
+
+    Raises:
+        OSError: It is not a socket that is open.
+        ValueError: It is closed.
+    """
+    if not hasattr(select, "poll"):  # Windows, or eventlet took it away
+        found = select.select([sock] if readable else [], [sock] if writable else [], [], seconds)
+        return any(found)
+    # A new object each time: no two threads may use the same one at once.
+    poll = select.poll()
+    poll.register(sock, readable * select.POLLIN | writable * select.POLLOUT)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))

@@ -3,10 +3,11 @@
 #
 #   ca.pem                  trusted by nobody but the tests; folder/ has it under the name that OpenSSL looks for
 #   server.pem              ollama.example, localhost, 127.0.0.1 and ::1, with its key
+#   expired.pem             the same as server.pem, but valid in 2020 only
 #   client.pem              a client's, with its key
 #   client_encrypted.pem    the same, its key encrypted (the password is "password")
 #
-# All of them are valid from 2020 to 2120: no clock of a machine matters.
+# All others are valid from 2020 to 2120: no clock of a machine matters.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
 work=$(mktemp -d)
@@ -45,7 +46,7 @@ subjectAltName = DNS:client.example
 CONFIG
 : >"$work/index"
 
-# NAME SIGNER...
+# NAME SIGNER... [-enddate END]
 certify() {
     openssl ecparam -name prime256v1 -genkey -noout -out "$work/$1.key"
     openssl req -new -key "$work/$1.key" -subj "/CN=$1 of the tests" -out "$work/$1.csr"
@@ -58,6 +59,8 @@ for name in server client; do
     certify "$name" -cert "$work/authority.crt" -keyfile "$work/authority.key"
     cat "$work/$name.crt" "$work/$name.key" >"$name.pem"
 done
+certify server -cert "$work/authority.crt" -keyfile "$work/authority.key" -enddate 20210101000000Z
+cat "$work/server.crt" "$work/server.key" >expired.pem
 openssl pkcs8 -topk8 -in "$work/client.key" -passout pass:password -out "$work/encrypted.key"
 cat "$work/client.crt" "$work/encrypted.key" >client_encrypted.pem
 cp "$work/authority.crt" ca.pem

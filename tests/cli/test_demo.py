@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manager.simulator import SimulatedServer
+from manager.simulator.command import simulator_command
 
 from ..ports import free_port
 
@@ -57,6 +58,13 @@ def test_without_an_ollama_it_says_that_it_simulates(cold: Shell) -> None:
     assert "\x1b" not in text
     for name in STEPS:
         assert f" {name} " in text
+
+
+def test_the_simulator_may_be_named_by_its_file(cold: Shell) -> None:
+    report = cold.json("demo", "--binary", json.dumps(simulator_command()))
+    assert report["ok"] is True
+    assert report["simulated"] is True
+    assert "names the simulator" in report["reason"]
 
 
 def test_without_any_model_it_fails_and_says_so(cold: Shell) -> None:

@@ -155,6 +155,6 @@ def test_verbose_logs_the_causes(cold: Shell) -> None:
     loud = cold.run(*words, "-v")
     assert quiet.code == loud.code == 3
     assert "caused by" not in quiet.err
-    assert "caused by ConnectError" in loud.err
+    assert "caused by ConnectFailed" in loud.err
     assert "Traceback" not in loud.err
     assert len(quiet.err.splitlines()) == 2

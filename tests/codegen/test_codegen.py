@@ -109,7 +109,7 @@ def add_a_shell(project: Path) -> Path:
     (source / "clock.py").write_text(ASYNC_SHELL)
     rules = project / "spec" / "unasync.py"
     text = rules.read_text(encoding="utf-8")
-    start, end = text.index("NAMES: "), text.index("HEADER = ")
+    start, end = text.index("NAMES: "), text.index("# Modules that block")
     empty = "NAMES: Mapping[str, str] = {}\nTEXTS: Mapping[str, str] = {}\n\n"
     rules.write_text(text[:start] + empty + text[end:], encoding="utf-8")
     return project / "manager" / "_sync"

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from .either import Make
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Ask of httpx's own transport what it can promise, and of the engine everything."""
+    beyond = [
+        item
+        for item in items
+        if item.get_closest_marker("engine")
+        and "httpx" in item.name[:-1].partition("[")[2].split("-")
+    ]
+    if beyond:
+        config.hook.pytest_deselected(items=beyond)
+        items[:] = [item for item in items if item not in set(beyond)]
+
+
 @pytest.fixture(autouse=True)
 def own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the developer's configuration, and logs in a folder of the test's own."""

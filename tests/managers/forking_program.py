@@ -10,6 +10,12 @@ It does so once for each act that it is told. The child does one of these, and e
 ``exit``            calls ``sys.exit``
 ``stay``            makes a call, and stays until it is killed; the parent restarts the server
 ``locked``          makes a call, and hears of it; forked while a thread held every lock
+``read``            reads the stream: an error that says whose it is
+
+Two acts are about connections on which nothing is under way:
+
+``call``            the child makes two calls, then the parent one
+``outlive``         the parent closes the manager, while the child lives and does nothing
 """
 
 from __future__ import annotations
@@ -26,7 +32,9 @@ import time
 import traceback
 from typing import Any
 
-from manager import AsyncOllamaManager, OllamaManager
+import pytest
+
+from manager import AsyncOllamaManager, InvalidRequestError, OllamaManager
 
 CHAT = ("simulated", "write 40 words")
 
@@ -164,13 +172,60 @@ class Program:
                 driver.leave(stream)
             case "exit":
                 sys.exit()
+            case "read":
+                with pytest.raises(InvalidRequestError, match="parent"):
+                    driver.first(stream)
             case "stay":
                 assert driver.run(self.m.version())
                 os.write(tell, b"+")
                 signal.pause()
 
 
+class IdleProgram:
+    def __init__(self, act: str, about: dict[str, Any]) -> None:
+        self.act = act
+        self.driver = Driver(about["kind"])
+        self.m = self.driver.make(**about["settings"])
+
+    def main(self) -> None:
+        self.call()
+        ended, end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            self.be_child(ended, end)
+        os.close(ended)
+        if self.act == "call":
+            status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            self.call()
+            say(child=status)
+            self.driver.close(self.m)
+        else:
+            self.driver.close(self.m)
+            say(closed=True)
+            sys.stdin.readline()  # the server has seen it
+            os.write(end, b"+")
+            say(child=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    def call(self) -> None:
+        assert self.driver.run(self.m.chat("m", "hi")).message.content
+
+    def be_child(self, ended: int, end: int) -> None:
+        signal.alarm(30)
+        status = 1
+        try:
+            if self.act == "call":
+                self.call()
+                self.call()
+            else:
+                os.close(end)
+                os.read(ended, 1)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        os._exit(status)
+
+
 if __name__ == "__main__":
     told = json.loads(sys.argv[1])
     for act in told["acts"]:
-        Program(act, told).main()
+        (IdleProgram if act in ("call", "outlive") else Program)(act, told).main()

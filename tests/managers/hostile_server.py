@@ -6,6 +6,7 @@ import contextlib
 import json
 import select
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -78,6 +79,13 @@ class Exchange:
         head = f"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
         self.write(head.encode() + b"\r\n\r\n" + body)
 
+    def say_goodbye(self) -> None:
+        """End the encryption of a connection, and do not wait until the client has done so."""
+        assert isinstance(self._connection, ssl.SSLSocket)
+        self._connection.settimeout(0.0)
+        with contextlib.suppress(OSError):
+            self._connection.unwrap()
+
     def wait(self, seconds: float) -> None:
         """Say nothing for a while, or until the server is closed."""
         self._server.closing.wait(seconds)
@@ -90,9 +98,12 @@ class Hostile:
     another path is turned away: a supervisor of another test, whose server was at this port.
     """
 
-    def __init__(self, *actions: Action, reading_pause: float = 0.0) -> None:
+    def __init__(
+        self, *actions: Action, reading_pause: float = 0.0, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._actions = actions
         self._reading_pause = reading_pause
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", free_port()))
         self._open: set[socket.socket] = set()
         self.closing = threading.Event()
@@ -103,7 +114,8 @@ class Hostile:
         self.bodies: list[bytes] = []
         self.first_pieces: list[bytes] = []
         self.heads: list[str] = []
-        self.host = f"http://127.0.0.1:{self._listener.getsockname()[1]}{_PATH}"
+        scheme = "http" if tls is None else "https"
+        self.host = f"{scheme}://127.0.0.1:{self._listener.getsockname()[1]}{_PATH}"
 
     def __enter__(self) -> Hostile:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -118,7 +130,7 @@ class Hostile:
         self.closing.set()
         for sock in (self._listener, *list(self._open)):
             with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
         self._listener.close()
 
     def is_left(self) -> bool:
@@ -136,8 +148,17 @@ class Hostile:
             self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, accepted: socket.socket) -> None:
+        connection = accepted
+        if self._tls is not None:
+            connection = self._tls.wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False
+            )
+            self._open.add(connection)
+            self._open.discard(accepted)
         with contextlib.suppress(OSError), connection:
+            if isinstance(connection, ssl.SSLSocket):
+                connection.do_handshake()
             while self._serve_one(connection):
                 pass
         self._open.discard(connection)

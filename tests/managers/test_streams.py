@@ -248,6 +248,7 @@ def _total(seconds: float) -> Any:
     return Timeouts(total=seconds)
 
 
+@pytest.mark.engine
 async def test_many_streams_use_few_connections(m: Any, server: SimulatedServer) -> None:
     """A stream that was read to its end leaves its connection for the next call."""
     heard = Heard(m)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from manager import ConfigError, ServerUnavailableError
 
-from .hostile_server import Hostile, fine
+from .either import until
+from .hostile_server import Hostile, chat_line, fine, silent_after
 from .tls_servers import CA, CERTIFICATES, TlsServer, leads_to
 
 if TYPE_CHECKING:
@@ -87,3 +89,24 @@ async def test_a_server_on_this_machine(make: Make, monkeypatch: pytest.MonkeyPa
         async with make(host=f"https://127.0.0.1:{server.port}/x", verify=CA) as m:
             await m.chat("m", "hi", timeout=20)
         assert server.requests == ["POST /x/api/chat HTTP/1.1"]
+
+
+async def test_streams_that_are_closed_from_elsewhere(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty readers wait, or are about to; none is handed what is not a line of its stream."""
+    monkeypatch.setenv("OLLAMA_MANAGER_CLIENT_TRANSPORT", "auto")  # what the engine promises
+    with TlsServer(silent_after(chat_line("one"), chat_line("two"))) as server:
+        async with make(host=f"https://127.0.0.1:{server.port}/x", verify=CA) as m:
+            streams = [await m.chat("m", "hi", stream=True, timeout=30) for _ in range(30)]
+            readers = [asyncio.ensure_future(contents(stream)) for stream in streams]
+            await until(lambda: all(stream.partial for stream in streams))
+            for stream in streams:
+                await stream.close()
+            for reader in readers:
+                assert await asyncio.wait_for(reader, 30) == ["one", "two"]
+            await until(server.is_left)
+
+
+async def contents(stream: Any) -> list[str]:
+    return [chunk.message.content async for chunk in stream]

@@ -90,6 +90,10 @@ class Stage:
         """Ask for a short answer."""
         return await m.chat(self.model, "Hello", **SHORT | options)
 
+    def plain_settings(self) -> dict[str, Any]:
+        """Return the keywords of a manager as JSON can have them."""
+        return {key: _plain(value) for key, value in self.settings.items()}
+
     def linked(self) -> str:
         """Return the same settings as a supervisor's link takes them, in JSON."""
         return json.dumps(server_settings(resolve_config(None, None, self.settings)).to_dict())
@@ -99,7 +103,7 @@ class Stage:
         """Start a program that uses a manager, and wait until a stream is under way in it."""
         about = {
             "kind": self.kind,
-            "settings": {k: _plain(v) for k, v in self.settings.items()},
+            "settings": self.plain_settings(),
             "model": self.model,
             "prompt": LONG,
             "options": ENDLESS,

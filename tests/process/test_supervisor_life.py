@@ -65,9 +65,11 @@ def test_log_is_for_the_owner_alone_and_can_be_read(world: World) -> None:
     log = Path(snapshot.log_path)
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
     assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
-    expected = [f"Listening on 127.0.0.1:{world.port}"]
-    assert link.log(5).result(DEADLINE) == expected
-    assert read_log("127.0.0.1", world.port) == expected
+    read = link.log(5).result(DEADLINE)
+    assert read[-1] == f"Listening on 127.0.0.1:{world.port}"
+    # what the supervisor remarks depends on what runs the tests
+    assert all(line.startswith("ollama-manager: ") for line in read[:-1])
+    assert read_log("127.0.0.1", world.port) == read
 
 
 def test_second_manager_joins_and_the_last_one_out_ends_it(world: World) -> None:

@@ -38,7 +38,7 @@ def run(
 
 def test_it_is_registered() -> None:
     found = {entry.name: entry.value for entry in entry_points(group="pytest11")}
-    assert found["ollama_manager"] == "manager.testing.plugin"
+    assert found["ollama_manager"] == "ollama_manager_entry_points.pytest_plugin"
 
 
 def test_the_fixtures(pytester: pytest.Pytester) -> None:
@@ -157,8 +157,9 @@ def test_nothing_is_loaded_for_those_who_do_not_use_it(pytester: pytest.Pytester
         import sys
 
         def test_it():
-            ours = {name for name in sys.modules if name.split(".")[0] in ("manager", "ollama_api")}
-            assert ours == {"manager", "manager.testing", "manager.testing.plugin"}
+            tops = ("manager", "ollama_api", "ollama_manager_entry_points")
+            ours = {name for name in sys.modules if name.split(".")[0] in tops}
+            assert ours == {tops[2], f"{tops[2]}.pytest_plugin"}
         """
     run(pytester, code, plugins=AS_INSTALLED).assert_outcomes(passed=1)
 
@@ -168,7 +169,7 @@ def test_it_can_be_left_out(pytester: pytest.Pytester) -> None:
         import sys
 
         def test_it():
-            assert "manager" not in sys.modules
+            assert "ollama_manager_entry_points" not in sys.modules
         """
     run(pytester, code, "-p", "no:ollama_manager", plugins=AS_INSTALLED).assert_outcomes(passed=1)
 

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from ollama_manager_entry_points.pytest_plugin import __name__ as plugin_name
 
 import manager.testing
-from manager.testing.plugin import __name__ as plugin_name
 
 pytest_plugins = ["pytester"]
 

@@ -3,8 +3,12 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from manager.in_flight import InFlight, Waiting
+
+if TYPE_CHECKING:
+    import pytest
 
 
 class Call:
@@ -12,6 +16,10 @@ class Call:
 
 
 CALL = Call()
+
+
+def do_nothing() -> None:
+    """What there is to do about a stream that nobody holds any more."""
 
 
 class Stream:
@@ -41,7 +49,7 @@ class BeginsToWait(Stream):
 def test_nobody_has_waited_for_less_than_no_time() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream = BeginsToWait()
-    in_flight.opened(stream)
+    in_flight.opened(stream, do_nothing)
     (found,) = in_flight.report()["waiting"]
     assert found["seconds"] >= 0, "the supervisor refuses such a time, and whoever sends it"
 
@@ -50,7 +58,7 @@ def test_calls_and_streams_are_counted() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream = Stream()
     in_flight.begin(CALL)
-    in_flight.opened(stream)
+    in_flight.opened(stream, do_nothing)
     assert in_flight.count() == 2
     assert in_flight.streams() == [stream]
     in_flight.end(CALL)
@@ -62,9 +70,43 @@ def test_calls_and_streams_are_counted() -> None:
 
 def test_a_forgotten_stream_does_not_count() -> None:
     in_flight: InFlight[Stream] = InFlight()
-    in_flight.opened(Stream())
+    in_flight.opened(Stream(), do_nothing)
     gc.collect()
     assert in_flight.count() == 0
+
+
+def test_a_forgotten_stream_is_abandoned_and_a_closed_one_is_not() -> None:
+    in_flight: InFlight[Stream] = InFlight()
+    abandoned: list[str] = []
+    closed, stream = Stream(), Stream()
+    in_flight.opened(closed, lambda: abandoned.append("closed"))
+    in_flight.opened(stream, lambda: abandoned.append("forgotten"))
+    in_flight.closed(closed)
+    del closed, stream
+    gc.collect()
+    assert abandoned == ["forgotten"]
+    assert in_flight.count() == 0
+    assert abandoned == ["forgotten"]
+
+
+def test_what_an_interrupt_keeps_from_being_abandoned_is_abandoned_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    swallowed: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", lambda found: swallowed.append(found.exc_type))
+    in_flight: InFlight[Stream] = InFlight()
+    abandoned: list[bool] = []
+
+    def abandon() -> None:
+        abandoned.append(not abandoned)
+        if len(abandoned) == 1:
+            raise KeyboardInterrupt  # which Python swallows in what the garbage collector calls
+
+    in_flight.opened(Stream(), abandon)
+    gc.collect()
+    assert (swallowed, abandoned) == ([KeyboardInterrupt], [True])
+    assert in_flight.count() == 0
+    assert abandoned == [True, False]
 
 
 def test_many_threads() -> None:
@@ -75,7 +117,7 @@ def test_many_threads() -> None:
         for _ in range(500):
             stream = Stream()
             in_flight.begin(call)
-            in_flight.opened(stream)
+            in_flight.opened(stream, do_nothing)
             assert in_flight.count() >= 2
             in_flight.closed(stream)
             in_flight.end(call)
@@ -94,7 +136,7 @@ def test_it_reports_who_waits_for_a_runner() -> None:
     others = [Stream(), waits(None), waits("c", "pull_model")]
     for other in (call, *others):
         in_flight.asked(other)
-    in_flight.opened(stream)
+    in_flight.opened(stream, do_nothing)
     found = sorted(in_flight.report()["waiting"], key=lambda entry: entry["model"])
     assert [(entry["model"], entry["begun"]) for entry in found] == [("a", True), ("b", False)]
     assert all(5 <= entry["seconds"] < 60 for entry in found)
@@ -129,7 +171,7 @@ def test_requests_that_have_not_begun_are_sent_again_model_by_model() -> None:
 def test_a_stream_closes_once() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream = Stream()
-    in_flight.opened(stream)
+    in_flight.opened(stream, do_nothing)
     assert in_flight.closed(stream)
     assert not in_flight.closed(stream)
 
@@ -138,7 +180,7 @@ def test_a_forked_child_begins_new_books() -> None:
     in_flight: InFlight[Stream] = InFlight()
     stream, call = waits("a", begun=True), waits("b")
     in_flight.begin(CALL)
-    in_flight.opened(stream)
+    in_flight.opened(stream, do_nothing)
     in_flight.asked(call)
     in_flight.left("chat", "c")
     in_flight.forgot(stream)

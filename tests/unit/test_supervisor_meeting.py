@@ -18,13 +18,14 @@ import pytest
 
 from manager.errors import ServerUnavailableError
 from manager.supervisor import attach as module
-from manager.supervisor import client, finding, link_thread, processes, protocol, spawn
+from manager.supervisor import client, finding, heartbeat, link_thread, processes, protocol, spawn
 from manager.supervisor.attach import attach
 from manager.supervisor.foreign import ForeignWatch
 from manager.supervisor.link import SupervisorLink
 from manager.supervisor.processes import find, kill
 from manager.supervisor.protocol import LineBuffer, encode, listen
 from manager.supervisor.settings import ServerSettings, server_address
+from manager.supervisor.states import Ownership, ServerState, Snapshot
 
 from ..ports import free_port
 
@@ -133,14 +134,50 @@ class TestAttach:
     ) -> None:
         """Who holds the meeting place and says nothing keeps everybody from the server."""
         monkeypatch.setattr(module, "_HELLO_TIMEOUT", 0.05)
-        pids = iter((sleeper.pid, 0))
-        monkeypatch.setattr(module, "peer_of", lambda _: protocol.Peer(next(pids, 0), os.geteuid()))
+        monkeypatch.setattr(module, "peer_of", lambda _: protocol.Peer(sleeper.pid, os.geteuid()))
         listener = listen(address)
         ended = threading.Thread(target=lambda: (sleeper.wait(PATIENCE), listener.close()))
         ended.start()
         assert attach(address) is None  # the meeting place went with it
         ended.join()
         assert sleeper.returncode == -signal.SIGKILL
+
+    @pytest.mark.parametrize("pid", [0, os.getpid()], ids=["unknown", "own"])
+    def test_one_that_hangs_and_cannot_be_killed(
+        self, address: str, monkeypatch: pytest.MonkeyPatch, pid: int
+    ) -> None:
+        """In another PID namespace its number is not known; and nobody kills himself."""
+        monkeypatch.setattr(module, "_HELLO_TIMEOUT", 0.05)
+        monkeypatch.setattr(module, "peer_of", lambda _: protocol.Peer(pid, os.geteuid()))
+        with listen(address), pytest.raises(ServerUnavailableError) as caught:
+            attach(address)
+        assert (caught.value.code, caught.value.retryable) == ("supervisor_hung", True)
+
+    def test_one_that_may_not_be_killed(
+        self, address: str, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+    ) -> None:
+        def refuse(*_: object) -> bool:
+            raise PermissionError
+
+        monkeypatch.setattr(module, "_HELLO_TIMEOUT", 0.05)
+        monkeypatch.setattr(module, "kill", refuse)
+        monkeypatch.setattr(module, "peer_of", lambda _: protocol.Peer(sleeper.pid, os.geteuid()))
+        with listen(address), pytest.raises(ServerUnavailableError) as caught:
+            attach(address)
+        assert caught.value.code == "supervisor_hung"
+
+    def test_one_that_outlives_being_killed(
+        self, address: str, monkeypatch: pytest.MonkeyPatch, sleeper: subprocess.Popen[bytes]
+    ) -> None:
+        """As a process does that waits for a disk that is gone."""
+        kills: list[object] = []
+        monkeypatch.setattr(module, "_HELLO_TIMEOUT", 0.05)
+        monkeypatch.setattr(module, "kill", lambda process, _: kills.append(process))
+        monkeypatch.setattr(module, "peer_of", lambda _: protocol.Peer(sleeper.pid, os.geteuid()))
+        with listen(address), pytest.raises(ServerUnavailableError) as caught:
+            attach(address)
+        assert caught.value.code == "supervisor_hung"
+        assert len(kills) == 3
 
     def test_another_user(self, port: int, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(protocol, "peer_of", lambda _: protocol.Peer(1, os.geteuid() + 1))
@@ -200,10 +237,16 @@ class TestAsking:
         python.write_text("#!/bin/sh\necho listening\n")
         python.chmod(0o700)
         settings = ServerSettings(port=port, binary=(sys.executable,))
-        monkeypatch.setattr(spawn.sys, "executable", str(python))  # type: ignore[attr-defined]
+        monkeypatch.setattr(spawn, "find_python", lambda: str(python))
         with pytest.raises(ServerUnavailableError, match="again and again") as caught:
             finding.start_supervisor(settings)
         assert caught.value.code == "supervisor_failed"
+
+    def test_a_supervisor_that_is_silent(self, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(client, "_STATUS_TIMEOUT", 0.05)
+        with Supervisor(port, [hello()]), pytest.raises(ServerUnavailableError) as caught:
+            client.inspect("127.0.0.1", port)
+        assert caught.value.code == "supervisor_hung"
 
     def test_where_servers_cannot_be_started(
         self, port: int, monkeypatch: pytest.MonkeyPatch
@@ -327,6 +370,30 @@ class TestLink:
             with pytest.raises(ServerUnavailableError, match="shutdown"):
                 link.acquire().result(PATIENCE)
 
+    @pytest.mark.parametrize("command", ["acquire", "stop", "close"])
+    def test_a_supervisor_that_falls_silent_and_cannot_be_killed(
+        self,
+        port: int,
+        make: Callable[..., SupervisorLink],
+        monkeypatch: pytest.MonkeyPatch,
+        command: str,
+    ) -> None:
+        monkeypatch.setattr(heartbeat, "INTERVAL", 0.02)
+        link = make()
+        ready = {"id": 1, "ok": Snapshot(ServerState.READY, Ownership.MANAGED, "x").to_dict()}
+        with Supervisor(port, [hello(), ready]) as other:
+            link.acquire().result(PATIENCE)
+            answer = getattr(link, command)()
+            if command == "close":
+                assert answer.result(PATIENCE) is None
+            else:
+                with pytest.raises(ServerUnavailableError) as caught:
+                    answer.result(PATIENCE)
+                assert caught.value.code == "supervisor_hung"
+        ops = [message.get("op") for message in other.heard]
+        assert ops.count("status") == 4
+        assert link.close().result(PATIENCE) is None
+
     @pytest.mark.parametrize("soon", [True, False])
     def test_a_thread_that_fails_tells_who_waits(
         self,
@@ -354,7 +421,10 @@ class TestLink:
                 patch.setattr(threading.Thread, "start", start_and_end)
             with pytest.raises(ServerUnavailableError, match="ZeroDivisionError"):
                 link.acquire().result(PATIENCE)
-        assert "the link to the supervisor failed" in caplog.text
+        end = time.monotonic() + PATIENCE
+        while "the link to the supervisor failed" not in caplog.text:  # callers are told first
+            assert time.monotonic() < end
+            time.sleep(0.001)
         # the next call has a thread of its own
         with pytest.raises(Exception, match="no program"):
             link.acquire().result(PATIENCE)

@@ -10,6 +10,7 @@ import pytest
 
 from manager.errors import ServerStartError
 from manager.supervisor import spawn
+from manager.supervisor.processes import find
 
 from ..measuring import measured
 
@@ -18,7 +19,7 @@ from ..measuring import measured
 def python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What is executed instead of Python; a test says what it does."""
     program = tmp_path / "python"
-    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(spawn, "find_python", lambda: str(program))
     return program
 
 
@@ -46,15 +47,27 @@ def test_what_it_said_last(python: Path, lines: str, reason: str) -> None:
 def test_one_that_says_nothing_is_not_waited_for(
     python: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spawn, "_TIMEOUT", 0.05)
-    # it goes away with its output, as whoever reads it does
-    script(python, "while echo still not there; do :; done 2>/dev/null")
-    with pytest.raises(ServerStartError, match="still not there"):
+    monkeypatch.setattr(spawn, "_TIMEOUT", 1.0)
+    script(python, f"trap '' HUP TERM PIPE\necho $$ >{python}.pid\necho not yet\nsleep 600")
+    with pytest.raises(ServerStartError, match="not yet"):
         spawn.spawn_supervisor("127.0.0.1", 1)
+    pid = Path(f"{python}.pid")
+    assert not pid.exists() or find(int(pid.read_text())) is None, "nothing is left of it"
 
 
 def test_a_python_that_is_not_there(python: Path) -> None:
     with pytest.raises(ServerStartError, match=f"'{python}': No such file"):
+        spawn.spawn_supervisor("127.0.0.1", 1)
+
+
+def test_what_a_loader_prints_first_does_no_harm(python: Path) -> None:
+    script(python, "echo 'ERROR: ld.so: object cannot be preloaded' >&2; echo listening")
+    spawn.spawn_supervisor("127.0.0.1", 1)
+
+
+def test_one_that_prints_without_end_is_ended(python: Path) -> None:
+    script(python, "yes")
+    with pytest.raises(ServerStartError, match="did not start: y"):
         spawn.spawn_supervisor("127.0.0.1", 1)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import select
 import socket
 import sys
 import threading
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from manager.forks import fork_generation, keep
 from manager.transport.exceptions import ConnectionLost, TransferTimedOut
+from manager.transport.sockets import wait_for
 
 if TYPE_CHECKING:
     import ssl
@@ -26,6 +25,8 @@ __all__ = ["AsyncConnection"]
 _READ: Final = 65_536
 # The server is held back while so many bytes of an answer wait to be read.
 _HIGH_WATER: Final = 262_144
+# A request is handed over in pieces of this size: the silence limit is for each.
+_PIECE: Final = 65_536
 
 # What arrives is parsed before the next read begins, so one buffer serves all connections of a
 # thread. Windows' event loop reads in the background: there each connection has its own.
@@ -45,29 +46,38 @@ class AsyncConnection(asyncio.BufferedProtocol):
     """Carries one request and its answer at a time; docs/architecture.md has its states.
 
     The event loop calls the methods of ``asyncio.BufferedProtocol``.
+
+    Args:
+        sock: A connected socket, which the event loop is about to get.
     """
 
     __slots__ = (
         "__weakref__",
         "_buffer",
         "_deadline",
+        "_ending",
         "_error",
         "_fork",
         "_has_ended",
+        "_has_news",
         "_is_aborted",
         "_is_congested",
         "_is_paused",
+        "_is_secure",
         "_loop",
         "_parser",
+        "_socket",
         "_thread",
         "_timer",
         "_timer_due",
         "_transport",
         "_waiter",
         "idle_since",
+        "is_sent",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket: socket.socket | None = sock  # None once the event loop closes it
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._fork = fork_generation()
@@ -83,12 +93,21 @@ class AsyncConnection(asyncio.BufferedProtocol):
         self._is_aborted = False
         self._is_congested = False  # what was written waits to be sent
         self._is_paused = False
+        self._is_secure = False
+        self._has_news = False  # something of the answer has arrived since the last ``receive``
+        # An abort must not shut down a descriptor that was closed, and is another socket's by now.
+        # Re-entrant: a signal handler may abort what its thread is closing.
+        self._ending = threading.RLock()
+        self.is_sent: bool = True
+        """Whether the server has been sent all of the request, or the event loop is doing it."""
         self.idle_since: float = 0.0
         """When it was last given back, on the monotonic clock."""
 
     def begin(self, parser: ResponseParser) -> None:
         """Have what arrives from now on parsed as the answer to the next request."""
         self._parser = parser
+        self._has_news = False
+        self.is_sent = True
 
     def end(self) -> None:
         """Expect nothing until the next request."""
@@ -98,23 +117,13 @@ class AsyncConnection(asyncio.BufferedProtocol):
     # What the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self._take_over(cast("asyncio.Transport", transport))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        parser = self._parser
-        if parser is None:
-            self._has_ended = True  # nothing was asked
-            self._drop()
-            return
-        try:
-            parser.feed(self._buffer[:nbytes])
-            if len(parser.body) > 1 and sum(map(len, parser.body)) > _HIGH_WATER:
-                self._pause()
-        except BaseException as error:  # the event loop would only log it
-            self._fail(error)
+        self._feed(self._buffer[:nbytes])
         self._wake()
 
     def eof_received(self) -> None:
@@ -122,11 +131,17 @@ class AsyncConnection(asyncio.BufferedProtocol):
         if self._parser is not None:
             try:
                 self._parser.feed_end()
+            except ConnectionLost:
+                pass  # ``receive`` says so, once what came before has been read
             except BaseException as error:
                 self._fail(error)
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and not self._is_secure:
+            self._read_rest()
+        with self._ending:
+            self._socket = None
         if not self._has_ended:
             self._has_ended = True
             if self._error is None:
@@ -145,35 +160,76 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     # What an exchange calls
 
+    @property
+    def is_aborted(self) -> bool:
+        """Whether this program has ended it."""
+        return self._is_aborted
+
     async def start_tls(self, context: ssl.SSLContext, server_name: str) -> None:
         """Encrypt everything from here on; nothing may have arrived that was not asked for.
 
         Raises:
+            ConnectionLost: The connection was aborted.
             OSError: The handshake failed.
+            ValueError: The name is not one that a certificate can have.
         """
-        assert self._transport is not None
         self._parser = None
-        secured = await self._loop.start_tls(
-            self._transport, self, context, server_hostname=server_name
-        )
-        self._transport = secured
-        if secured is None or self._is_aborted:
-            raise ConnectionAbortedError("the connection was closed")
+        try:
+            if self._transport is not None and not self._has_ended:
+                secured = await self._loop.start_tls(
+                    self._transport, self, context, server_hostname=server_name
+                )
+                if secured is not None:
+                    self._take_over(secured)
+        except OSError:
+            if not self._is_aborted:
+                raise
+        if self._is_aborted:
+            raise ConnectionLost("the connection was closed by this program")
+        if not self._is_secure or self._has_ended:
+            raise ConnectionAbortedError("the connection ended")
 
     async def send(self, data: bytes, limit: Limit) -> None:
         """Send bytes; return early if the server has answered without reading them all.
+
+        Args:
+            data: A part of the request.
+            limit: How long the server may take to read each piece.
 
         Raises:
             TransferTimedOut: The server did not read in time.
             ConnectionLost: The connection ended.
             InvalidAnswer: The server sent something else than an answer.
         """
+        if len(data) <= _PIECE:
+            await self._send_piece(data, limit)
+            return
+        view = memoryview(data)
+        for start in range(0, len(data), _PIECE):
+            if self._is_secure and self.has_unread():
+                # Writing to a connection that the server has ended would lose its answer: let the
+                # event loop look at it, which it does after what is scheduled already.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+            if self._has_answer():
+                self.is_sent = False
+                return
+            await self._send_piece(view[start : start + _PIECE], limit)
+
+    async def _send_piece(self, data: bytes | memoryview, limit: Limit) -> None:
         self._check()
         assert self._transport is not None
         self._transport.write(data)
-        while self._is_congested and not (self._parser is not None and self._parser.has_head):
-            await self._wait(limit, "the server did not read the request in time")
+        # where that failed, the event loop says so in a moment
+        while self._is_congested or (self._transport.is_closing() and not self._has_ended):
+            if self._has_answer():
+                self.is_sent = False
+                return
+            await self._wait(limit.seconds(), "the server did not read the request in time")
             self._check()
+
+    def _has_answer(self) -> bool:
+        return self._parser is not None and self._parser.has_head
 
     async def receive(self, limit: Limit) -> None:
         """Wait until more of the answer has arrived, and parse it.
@@ -183,22 +239,26 @@ class AsyncConnection(asyncio.BufferedProtocol):
             ConnectionLost: The connection ended before the answer was complete.
             InvalidAnswer: What arrived is not an answer.
         """
-        self._check()
-        if self._is_paused:
+        seconds = limit.seconds()
+        if not self._has_news:
+            self._check()
             self._resume()
-        await self._wait(limit, "the server sent nothing in time")
-        self._check()
+            await self._wait(seconds, "the server sent nothing in time")
+        # what came before the end of the connection is read first
+        if not self._has_news or self._is_aborted:
+            self._check()
+        self._has_news = False
 
     def _check(self) -> None:
-        if self._error is not None:
-            raise self._error
         if self._is_aborted or self._transport is None:
             raise ConnectionLost("the connection was closed by this program")
+        if self._error is not None:
+            raise self._error
         if self._has_ended and not (self._parser is not None and self._parser.is_complete):
             raise ConnectionLost("the server ended the connection")
 
-    async def _wait(self, limit: Limit, too_late: str) -> None:
-        self._arm(limit.seconds())
+    async def _wait(self, seconds: float | None, too_late: str) -> None:
+        self._arm(seconds)
         self._waiter = waiter = self._loop.create_future()
         try:
             is_in_time = await waiter
@@ -247,6 +307,34 @@ class AsyncConnection(asyncio.BufferedProtocol):
             if not self._transport.is_closing():
                 self._transport.resume_reading()
 
+    def _take_over(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._is_secure = transport.get_extra_info("ssl_object") is not None
+
+    def _feed(self, data: bytes | memoryview) -> None:
+        parser = self._parser
+        if parser is None:
+            self._has_ended = True  # nothing was asked
+            self._drop()
+            return
+        try:
+            parser.feed(data)
+            self._has_news = True
+            if len(parser.body) > 1 and sum(map(len, parser.body)) > _HIGH_WATER:
+                self._pause()
+        except BaseException as error:  # the event loop would only log it
+            self._fail(error)
+
+    def _read_rest(self) -> None:
+        """Read what had arrived when sending failed; the event loop would drop it."""
+        sock = self._socket
+        with contextlib.suppress(OSError):
+            while sock is not None and self._parser is not None and self._error is None:
+                data = sock.recv(_READ)
+                if not data:
+                    break
+                self._feed(data)
+
     def _fail(self, error: BaseException) -> None:
         self._error = error
         self._drop()
@@ -257,11 +345,11 @@ class AsyncConnection(asyncio.BufferedProtocol):
         if self._has_ended or (parser is not None and (parser.body or parser.is_complete)):
             return True
         # a busy event loop may have more to read than it knows
+        sock = self._socket
         try:
-            poll = select.poll()
-            poll.register(self._descriptor(), select.POLLIN)
-            return bool(poll.poll(0))
-        except (OSError, ValueError):
+            descriptor = -1 if sock is None else sock.fileno()
+            return wait_for(descriptor, 0, readable=True, writable=False)
+        except (OSError, ValueError):  # it is closed
             return True
 
     def is_usable(self) -> bool:
@@ -271,34 +359,29 @@ class AsyncConnection(asyncio.BufferedProtocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
-        # the event loop may not have looked since the server ended it
-        return transport.get_extra_info("ssl_object") is not None or not self.has_unread()
-
-    def _descriptor(self) -> int:
-        if self._transport is None:
-            raise ValueError("there is no connection")
-        descriptor: int = self._transport.get_extra_info("socket").fileno()
-        return descriptor
+        # The event loop may not have looked since the server ended it. Of TLS there may be more to
+        # read that is not an end, such as a session ticket, but rarely at this moment.
+        return not self.has_unread()
 
     def abort(self) -> None:
         """End the connection, from any thread: who waits for it wakes up, the server stops.
 
         In a forked child nothing happens: the connection is the parent's.
         """
-        self._is_aborted = True
-        if self._fork != fork_generation() or self._transport is None:
+        if self._fork != fork_generation():
             return
-        if threading.get_ident() != self._thread or not self._loop.is_running():
+        self._is_aborted = True
+        is_elsewhere = threading.get_ident() != self._thread or not self._loop.is_running()
+        if is_elsewhere or self._transport is None:
             self._shut_down()  # at once, however busy the event loop is
         with contextlib.suppress(RuntimeError):  # the event loop is closed
             # not directly: the garbage collector calls this too, in the middle of anything
             self._loop.call_soon_threadsafe(self._drop)
 
     def _shut_down(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            # of a copy: what event loops hand out cannot always be shut down
-            with socket.socket(fileno=os.dup(self._descriptor())) as same:
-                same.shutdown(socket.SHUT_RDWR)
+        with self._ending, contextlib.suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """End the connection and free its descriptor; nobody may be waiting for it."""
@@ -311,6 +394,7 @@ class AsyncConnection(asyncio.BufferedProtocol):
 
     def _drop(self) -> None:
         if self._fork == fork_generation() and self._transport is not None:
+            self._shut_down()  # a forked child may hold the descriptor, too
             with contextlib.suppress(RuntimeError):  # the event loop is closed
                 self._transport.abort()
 

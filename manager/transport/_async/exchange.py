@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncExchange"]
 
-# A body is sent in pieces of this size: the silence limit is for each, the total one for all.
-_PIECE = 65_536
+# A body of so many bytes is sent together with the head: each piece wakes the server up.
+_SMALL = 65_536
 
 
 class AsyncExchange:
@@ -95,9 +95,8 @@ class AsyncExchange:
             TransportError: There is no answer.
         """
         try:
-            self._connection = connection = await self._engine.connection(deadlines)
-            if self._fate.locked():
-                raise ConnectionLost("the connection was closed by this program")
+            connection = await self._engine.connection(deadlines, self._take)
+            self._take(connection)
             connection.begin(self._parser)
             await self._send(connection, body, deadlines.sending())
             limit = deadlines.answering()
@@ -115,6 +114,11 @@ class AsyncExchange:
             self._close()
             raise
 
+    def _take(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        if self._fate.locked():
+            raise ConnectionLost("the connection was closed by this program")
+
     async def _send(
         self, connection: AsyncConnection, body: bytes | AsyncIterable[bytes], limit: Limit
     ) -> None:
@@ -122,17 +126,13 @@ class AsyncExchange:
             if not isinstance(body, bytes):
                 await connection.send(self._head(None), limit)
                 await self._send_pieces(connection, body, limit)
-                return
-            head = self._head(len(body))
-            if len(body) <= _PIECE:  # in one piece: each wakes the server up
-                await connection.send(head + body, limit)
-                return
-            await connection.send(head, limit)
-            for start in range(0, len(body), _PIECE):
-                if self._parser.has_head:
-                    break
-                await connection.send(body[start : start + _PIECE], limit)
+            elif len(body) <= _SMALL:
+                await connection.send(self._head(len(body)) + body, limit)
+            else:
+                await connection.send(self._head(len(body)), limit)
+                await connection.send(body, limit)
         except ConnectionLost:
+            connection.is_sent = False
             # the server may have answered before it ended the connection
             if not connection.has_unread():
                 raise
@@ -142,11 +142,14 @@ class AsyncExchange:
     ) -> None:
         try:
             async for piece in body:
-                if self._parser.has_head:
+                if self._parser.has_head or not connection.is_sent:
+                    connection.is_sent = False
                     return
                 if piece:
                     await connection.send(chunk(piece), limit)
-        except OSError as error:  # of the file that is read
+        except OSError as error:
+            if error.errno is None:  # of a signal handler, not of the file that is read
+                raise
             raise NeverSent(f"the body cannot be read: {error}") from error
         await connection.send(last_chunk, limit)
 
@@ -194,11 +197,13 @@ class AsyncExchange:
 
     def abort(self) -> None:
         """End the connection, from any thread, unless it was released already."""
-        if self._fate.acquire(blocking=False) and self._connection is not None:
-            self._connection.abort()
+        if self._fate.acquire(blocking=False):
+            connection = self._connection  # once: its reader may close it meanwhile
+            if connection is not None:
+                connection.abort()
 
     def abort_unanswered(self) -> bool:
-        """End the connection if the head of the answer has not arrived; return whether it was so."""
+        """End the connection if the head of the answer has not arrived; return whether so."""
         if self.asked_at is None or not self._unanswered.acquire(blocking=False):
             return False
         self.abort()
@@ -206,8 +211,9 @@ class AsyncExchange:
 
     def keep_for_parent(self) -> None:
         """In a forked child: leave the connection to the parent."""
-        if self._connection is not None:
-            self._connection.keep_for_parent()
+        connection = self._connection
+        if connection is not None:
+            connection.keep_for_parent()
 
     async def release(self) -> None:
         """Give the connection back if the answer was read to its end, else close it.
@@ -215,11 +221,8 @@ class AsyncExchange:
         Only the reader may do that. It does not wait, so that nothing can be lost by cancelling.
         """
         connection = self._connection
-        if (
-            connection is not None
-            and self._parser.is_reusable
-            and self._fate.acquire(blocking=False)
-        ):
+        is_reusable = connection is not None and connection.is_sent and self._parser.is_reusable
+        if connection is not None and is_reusable and self._fate.acquire(blocking=False):
             self._connection = None
             self._engine.pool.put(connection)
         else:

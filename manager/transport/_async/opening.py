@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from manager.transport._async.connection import AsyncConnection
 from manager.transport._async.dial import dial_async
 from manager.transport.deadlines import Limit
-from manager.transport.exceptions import ConnectFailed, ConnectTimedOut
+from manager.transport.exceptions import (
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimedOut,
+    InvalidAnswer,
+)
 from manager.transport.tunnel import Tunnel
 
 if TYPE_CHECKING:
@@ -24,48 +29,65 @@ _NO_LIMIT = Limit(None, None)
 
 
 async def open_connection_async(
-    route: Route, context: Callable[[], ssl.SSLContext], seconds: float | None
+    route: Route,
+    context: ssl.SSLContext | None,
+    seconds: float | None,
+    made: Callable[[AsyncConnection], object],
 ) -> AsyncConnection:
     """Return a connection to the server.
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
+        made: Called with the connection as soon as it can be aborted.
 
     Raises:
         ConnectTimedOut: It took longer.
         ConnectFailed: It cannot be made.
+        ConnectionLost: It was aborted.
     """
-    if not route.is_secure and route.tunnel is None:
-        return await _adopt(await dial_async(route.host, route.port, seconds))
+    if context is None or (name := route.tls_name) is None:
+        return await _adopt(await dial_async(route.host, route.port, seconds), made)
     try:
         async with asyncio.timeout(seconds):
-            sock = await dial_async(route.host, route.port, None)
-            first = context() if route.is_secure else None
-            connection = await _adopt(sock, first, route.host if first else None)
-            if route.tunnel is not None:
-                await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
-                await _secure(connection, context(), route.server_host)
+            connection = await _adopt(await dial_async(route.host, route.port, None), made)
+            try:
+                if route.tunnel is not None:
+                    await _dig(connection, Tunnel(route.tunnel, route.proxy_fields))
+                await _secure(connection, context, name)
+            except BaseException:
+                connection.close()
+                raise
             return connection
     except TimeoutError:
         raise ConnectTimedOut(f"no connection to {route.server_host} in time") from None
 
 
-async def _adopt(
-    sock: socket.socket, context: ssl.SSLContext | None = None, name: str | None = None
-) -> AsyncConnection:
-    loop = asyncio.get_running_loop()
+async def _adopt(sock: socket.socket, made: Callable[[AsyncConnection], object]) -> AsyncConnection:
+    """Hand a socket over to the event loop."""
+    connection = AsyncConnection(sock)
+    is_taken_over = False
+
+    def take_over() -> AsyncConnection:
+        nonlocal is_taken_over
+        is_taken_over = True
+        return connection
+
     try:
-        _, connection = await loop.create_connection(
-            AsyncConnection, sock=sock, ssl=context, server_hostname=name
-        )
-    except (OSError, ValueError) as error:
-        sock.close()
-        raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
-    except BaseException:
-        sock.close()
-        raise
+        made(connection)
+        # TLS comes later: cancelled in its handshake, this would leave the socket open
+        await asyncio.get_running_loop().create_connection(take_over, sock=sock)
+    except BaseException as error:
+        # What the event loop has taken over it closes itself, a moment later: by then another
+        # socket may have the number of a descriptor that was closed here.
+        if not is_taken_over:
+            sock.close()
+        if not isinstance(error, OSError | ValueError):
+            raise
+        if connection.is_aborted:
+            raise ConnectionLost("the connection was closed by this program") from None
+        raise ConnectFailed(f"the connection failed: {_words(error)}") from error
     return connection
 
 
@@ -75,21 +97,16 @@ async def _dig(connection: AsyncConnection, tunnel: Tunnel) -> None:
         await connection.send(tunnel.request, _NO_LIMIT)
         while not tunnel.answer.has_head:
             await connection.receive(_NO_LIMIT)
-        tunnel.check()
-    except BaseException:
-        connection.close()
-        raise
+    except (ConnectionLost, InvalidAnswer) as error:
+        raise tunnel.broke(error, by_us=connection.is_aborted) from error
+    tunnel.check()
 
 
 async def _secure(connection: AsyncConnection, context: ssl.SSLContext, name: str) -> None:
     try:
         await connection.start_tls(context, name)
     except (OSError, ValueError) as error:
-        connection.close()
         raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
-    except BaseException:
-        connection.close()
-        raise
 
 
 def _words(error: Exception) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from manager.weak import WeakBag
 
 if TYPE_CHECKING:
     from manager.transport._async.connection import AsyncConnection
@@ -28,8 +28,7 @@ class AsyncPool:
         self._max_idle = max_idle
         # the last one given back is used first, so that the others may grow old
         self._idle: deque[AsyncConnection] = deque()
-        self._open: weakref.WeakSet[AsyncConnection] = weakref.WeakSet()
-        self._lock = threading.Lock()  # of `_open` alone
+        self._open: WeakBag[AsyncConnection] = WeakBag()
         self._is_closed = False
 
     @property
@@ -57,8 +56,7 @@ class AsyncPool:
 
     def add(self, connection: AsyncConnection) -> None:
         """Note a connection that was made; a closed pool aborts it."""
-        with self._lock:
-            self._open.add(connection)
+        self._open.add(connection)
         if self._is_closed:
             connection.abort()
 
@@ -77,9 +75,7 @@ class AsyncPool:
     def abort_all(self) -> None:
         """End every connection, from any thread: who waits for one wakes up."""
         self._is_closed = True
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
+        for connection in self._open:
             connection.abort()
 
     def close(self) -> None:
@@ -93,5 +89,5 @@ class AsyncPool:
 
     def keep_for_parent(self) -> None:
         """In a forked child: let go of the parent's connections without ending them."""
-        for connection in list(self._open):
+        for connection in self._open:
             connection.keep_for_parent()

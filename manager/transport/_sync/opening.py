@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 from manager.transport._sync.connection import Connection
 from manager.transport._sync.dial import dial
 from manager.transport.deadlines import Limit
-from manager.transport.exceptions import ConnectFailed, ConnectTimedOut, TransferTimedOut
+from manager.transport.exceptions import (
+    ConnectFailed,
+    ConnectionLost,
+    ConnectTimedOut,
+    InvalidAnswer,
+    TransferTimedOut,
+)
 from manager.transport.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    import socket
     import ssl
     from collections.abc import Callable
 
@@ -22,53 +27,56 @@ __all__ = ["open_connection"]
 
 
 def open_connection(
-    route: Route, context: Callable[[], ssl.SSLContext], seconds: float | None
+    route: Route,
+    context: ssl.SSLContext | None,
+    seconds: float | None,
+    made: Callable[[Connection], object],
 ) -> Connection:
     """Return a connection to the server.
 
     Args:
         route: The way there.
-        context: Returns how TLS is to be done.
+        context: How TLS is to be done, where it is.
         seconds: How long all of it may take; None for any time.
+        made: Called with the connection as soon as it can be aborted.
 
     Raises:
         ConnectTimedOut: It took longer.
         ConnectFailed: It cannot be made.
+        ConnectionLost: It was aborted.
     """
-    until = None if seconds is None else time.monotonic() + seconds
-    sock = dial(route.host, route.port, seconds)
+    limit = Limit(None, None if seconds is None else time.monotonic() + seconds)
+    connection = Connection(dial(route.host, route.port, seconds))
     try:
-        if route.is_secure:
-            sock = _secured(sock, context(), route.host, until)
+        made(connection)
         if route.tunnel is not None:
-            _dig(sock, Tunnel(route.tunnel, route.proxy_fields), Limit(None, until))
-            sock = _secured(sock, context(), route.server_host, until)
-    except TransferTimedOut as error:
-        sock.close()
-        raise ConnectTimedOut(f"no connection to {route.server_host} in time") from error
+            _dig(connection, Tunnel(route.tunnel, route.proxy_fields), limit)
+        if context is not None and (name := route.tls_name) is not None:
+            _secure(connection, context, name, limit)
     except BaseException:
-        sock.close()
+        connection.close()
         raise
-    return Connection(sock, secure=route.is_secure or route.tunnel is not None)
+    return connection
 
 
-def _dig(sock: socket.socket, tunnel: Tunnel, limit: Limit) -> None:
-    connection = Connection(sock, secure=False)
-    connection.begin(tunnel.answer)
-    connection.send(tunnel.request, limit)
-    while not tunnel.answer.has_head:
-        connection.receive(limit)
+def _dig(connection: Connection, tunnel: Tunnel, limit: Limit) -> None:
+    try:
+        connection.begin(tunnel.answer)
+        connection.send(tunnel.request, limit)
+        while not tunnel.answer.has_head:
+            connection.receive(limit)
+    except TransferTimedOut as error:
+        raise ConnectTimedOut("the proxy did not connect to the server in time") from error
+    except (ConnectionLost, InvalidAnswer) as error:
+        raise tunnel.broke(error, by_us=connection.is_aborted) from error
     tunnel.check()
 
 
-def _secured(
-    sock: socket.socket, context: ssl.SSLContext, name: str, until: float | None
-) -> socket.socket:
-    sock.settimeout(Limit(None, until).seconds())
+def _secure(connection: Connection, context: ssl.SSLContext, name: str, limit: Limit) -> None:
     try:
-        return context.wrap_socket(sock, server_hostname=name)
-    except TimeoutError:
-        raise ConnectTimedOut(f"the TLS handshake with {name} was not complete in time") from None
+        connection.start_tls(context, name, limit)
+    except TransferTimedOut as error:
+        raise ConnectTimedOut(f"the TLS handshake with {name} was not complete in time") from error
     except (OSError, ValueError) as error:
         raise ConnectFailed(f"TLS with {name} failed: {_words(error)}") from error
 

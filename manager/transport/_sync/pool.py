@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Final
+
+from manager.weak import WeakBag
 
 if TYPE_CHECKING:
     from manager.transport._sync.connection import Connection
@@ -29,8 +29,7 @@ class Pool:
         self._max_idle = max_idle
         # the last one given back is used first, so that the others may grow old
         self._idle: deque[Connection] = deque()
-        self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
-        self._lock = threading.Lock()  # of `_open` alone
+        self._open: WeakBag[Connection] = WeakBag()
         self._is_closed = False
 
     @property
@@ -58,8 +57,7 @@ class Pool:
 
     def add(self, connection: Connection) -> None:
         """Note a connection that was made; a closed pool aborts it."""
-        with self._lock:
-            self._open.add(connection)
+        self._open.add(connection)
         if self._is_closed:
             connection.abort()
 
@@ -78,9 +76,7 @@ class Pool:
     def abort_all(self) -> None:
         """End every connection, from any thread: who waits for one wakes up."""
         self._is_closed = True
-        with self._lock:
-            connections = list(self._open)
-        for connection in connections:
+        for connection in self._open:
             connection.abort()
 
     def close(self) -> None:
@@ -94,5 +90,5 @@ class Pool:
 
     def keep_for_parent(self) -> None:
         """In a forked child: let go of the parent's connections without ending them."""
-        for connection in list(self._open):
+        for connection in self._open:
             connection.keep_for_parent()

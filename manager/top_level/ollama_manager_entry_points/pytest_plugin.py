@@ -1,4 +1,8 @@
-"""The pytest plugin: fixtures, a marker and a setting. Loads nothing until a fixture is used."""
+"""The pytest plugin: fixtures, a marker and a setting.
+
+pytest loads it in every test run, also of projects that have a `manager` of their own. So it
+imports `manager` only when one of its fixtures is used.
+"""
 
 from __future__ import annotations
 
@@ -38,6 +42,7 @@ def ollama_server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
     The setting ``ollama_models`` says which models it has; the marker
     ``@pytest.mark.ollama_server(models=[...], token_seconds=0.01)`` what else it is like.
     """
+    _check_import()
     from manager.testing.server import OllamaServer
 
     with OllamaServer(**_settings(request)) as server:
@@ -48,6 +53,7 @@ def ollama_server(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
 @pytest.fixture
 def ollama_server_process(request: pytest.FixtureRequest) -> Iterator[OllamaServer]:
     """A simulated Ollama of this test's own in a process of its own, scripted all the same."""
+    _check_import()
     from manager.testing.server import OllamaServer
 
     with OllamaServer(process=True, **_settings(request)) as server:
@@ -58,6 +64,7 @@ def ollama_server_process(request: pytest.FixtureRequest) -> Iterator[OllamaServ
 @pytest.fixture
 def ollama_program(request: pytest.FixtureRequest) -> Iterator[OllamaProgram]:
     """A simulated ``ollama`` for a manager to start, restart and stop; it is scripted, too."""
+    _check_import()
     from manager.testing.program import OllamaProgram
 
     with OllamaProgram(**_settings(request)) as program:
@@ -76,6 +83,19 @@ def ollama_host(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     server: OllamaServer = request.getfixturevalue(name)
     monkeypatch.setenv("OLLAMA_HOST", server.host)
     return server.host
+
+
+def _check_import() -> None:
+    """Fail, without a traceback, if the `manager` of this process is somebody else's."""
+    from ollama_manager_entry_points.shadowing import find_shadow
+
+    shadow = find_shadow("manager")
+    if shadow is not None:
+        hint = (
+            f"Rename {shadow.target} to use these fixtures, or run `ollama-manager simulate` "
+            "beside the tests and have them use its address."
+        )
+        pytest.fail(f"{shadow.message}. {hint}", pytrace=False)
 
 
 def _settings(request: pytest.FixtureRequest) -> dict[str, Any]:
