@@ -53,7 +53,6 @@ async def test_calls_after_other_settings() -> None:
             assert (await m.chat("m", "hi")).done
 
 
-@pytest.mark.engine
 async def test_closing() -> None:
     with Hostile(stays) as server:
         m = AsyncOllamaManager(host=server.host)

@@ -572,7 +572,6 @@ async def test_nothing_after_the_last_line_matters(make: Make) -> None:
             assert final.message.content == "a"
 
 
-@pytest.mark.engine
 async def test_a_body_that_does_not_end_after_its_last_line(make: Make) -> None:
     with Hostile(silent_after(chat_line("a"), LAST)) as server:
         async with using(make, server) as m:
@@ -635,7 +634,6 @@ def puts_off_at_once(exchange: Exchange) -> None:
         exchange.write(b"HTTP/1.1 102 Processing\r\n\r\n" * 1000)
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("act", [drips_its_head, puts_off])
 @pytest.mark.parametrize("limit", ["total", "first_token"])
 @pytest.mark.parametrize("stream", [False, True])
@@ -651,7 +649,6 @@ async def test_the_limits_of_an_answer_that_never_quite_begins(
         assert len(server.requests) <= 1, "it is not sent again"
 
 
-@pytest.mark.engine
 async def test_an_answer_that_is_announced_for_ever(make: Make) -> None:
     with Hostile(puts_off_at_once) as server:
         async with using(make, server) as m:
@@ -722,7 +719,6 @@ async def test_the_total_limit_of_an_error_that_drips(make: Make) -> None:
                 assert caught.value.timeout == "total"
 
 
-@pytest.mark.engine
 async def test_the_total_limit_of_a_request_that_is_read_slowly(make: Make) -> None:
     with Hostile(fine, reading_pause=0.02) as server:
         async with using(make, server) as m:
@@ -849,7 +845,6 @@ async def test_closing_ends_a_stream_of_a_silent_server(make: Make) -> None:
             assert await reader == ["a"]
 
 
-@pytest.mark.engine
 @pytest.mark.parametrize("_again", range(8))
 async def test_closing_ends_a_call_to_a_silent_server(make: Make, _again: int) -> None:
     """Whether it is still being connected, which is a matter of luck, or waits for the answer."""

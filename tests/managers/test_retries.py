@@ -310,7 +310,6 @@ async def test_a_stream_that_is_refused_when_sent_again_says_so(make: Make) -> N
         assert len(server.requests) == caught.value.attempts == 2
 
 
-@pytest.mark.engine
 async def test_closing_a_stream_that_is_being_sent_again(make: Make) -> None:
     with Hostile(head_only, silent_after(), fine) as server:
         async with using(make, server) as m:
